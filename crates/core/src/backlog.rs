@@ -1,0 +1,195 @@
+//! The port to where work comes from, and what crosses it.
+
+use crate::{Date, ProjectName, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The Status column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum BacklogStatus {
+    /// Ready, unless the project wants approval.
+    Pending,
+    /// Ready.
+    Queued,
+    /// An agent works on it.
+    #[serde(rename = "In Progress")]
+    InProgress,
+    /// A person must decide.
+    #[serde(rename = "In Review")]
+    InReview,
+    /// Accepted.
+    Completed,
+    /// Parked.
+    Paused,
+    /// A person must do something.
+    Blocked,
+}
+
+impl BacklogStatus {
+    /// Every status.
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Queued, Self::InProgress, Self::InReview, Self::Completed, Self::Paused, Self::Blocked];
+
+    /// The word in the Status column.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Queued => "Queued",
+            Self::InProgress => "In Progress",
+            Self::InReview => "In Review",
+            Self::Completed => "Completed",
+            Self::Paused => "Paused",
+            Self::Blocked => "Blocked",
+        }
+    }
+
+    /// Reads a Status cell, whatever the case and outer blanks; an empty one is Pending. `None`: unknown.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let word = word.trim();
+        if word.is_empty() {
+            return Some(Self::Pending);
+        }
+        Self::ALL.into_iter().find(|status| status.word().eq_ignore_ascii_case(word))
+    }
+
+    /// What a task's state reads as in a backlog.
+    pub fn of(state: crate::TaskState) -> Self {
+        use crate::TaskState as S;
+        match state {
+            S::Pending => Self::Pending,
+            S::Queued => Self::Queued,
+            S::Running => Self::InProgress,
+            S::Review => Self::InReview,
+            S::Done => Self::Completed,
+            S::Paused | S::Cancelled => Self::Paused,
+            S::Blocked => Self::Blocked,
+        }
+    }
+}
+
+/// One row or ticket as its source has it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceItem {
+    /// Stable name within its source: `id:42`, or derived from project, action and which one among equals.
+    pub native_ref: String,
+    /// The Project column.
+    pub project: ProjectName,
+    /// What shall be done; empty when the row has none.
+    pub action: String,
+    /// 1 first; 999 when it cannot be read.
+    pub priority: u32,
+    /// The Status column.
+    pub status: BacklogStatus,
+    /// An agent that a person asked for in the Agent column: only a configured agent's bare word counts, since
+    /// the same column is written back.
+    pub agent: Option<String>,
+    /// The Deadline column.
+    pub deadline: Option<Date>,
+    /// The GPU column.
+    pub needs_gpu: bool,
+    /// The Model column.
+    pub model: Option<String>,
+    /// Where it stands, for people: the row's line, counted from 1 with the header.
+    pub line: u64,
+}
+
+/// Something wrong in a source, by place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceProblem {
+    /// The line, from 1; 0 when it is about the whole.
+    pub line: u64,
+    /// The column's name, if it is about one.
+    pub column: Option<String>,
+    /// What is wrong and what was done about it.
+    pub message: String,
+    /// Whether the row was left out because of it.
+    pub skipped: bool,
+    /// The row's name, where it can still be told. A row that was skipped is there all the same: what is known of it
+    /// stays, it was not deleted. While a skipped row has no name, a row that is missing from the list may be that one.
+    #[serde(default)]
+    pub native_ref: Option<String>,
+}
+
+/// What reading a source gave: its whole list, or that it could not be read (never an empty list by accident).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// All there is now.
+    Items {
+        /// In the source's order.
+        items: Vec<SourceItem>,
+        /// What was wrong.
+        problems: Vec<SourceProblem>,
+    },
+    /// It could not be read; what is known of it stays.
+    Unreadable {
+        /// What was tried, why it failed, what to do.
+        problem: SourceProblem,
+    },
+}
+
+/// What is written back to a row. Each write says the whole truth of our columns, so writing twice is harmless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteBack {
+    /// Which row.
+    pub native_ref: String,
+    /// The Status column.
+    pub status: BacklogStatus,
+    /// The Agent column: agent, run and, when blocked, why. Empty leaves the cell as it is.
+    pub agent: String,
+    /// The Last Update column.
+    pub at: Timestamp,
+    /// The Status that the row is known to have: where it has neither this nor the new one, a person set it meanwhile, and
+    /// the row is left as it is. None: whatever it has.
+    #[serde(default)]
+    pub known: Option<BacklogStatus>,
+}
+
+/// What became of a write-back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// The row says so now.
+    Written,
+    /// The row is no longer there; there is nothing to write to.
+    RowGone,
+    /// A person set the row's Status meanwhile: nothing was written, and the next reading says what they want.
+    Overtaken,
+}
+
+/// Why a write-back could not be made now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {why}. {fix}")]
+pub struct WriteBackError {
+    /// What was tried.
+    pub what: String,
+    /// Why it failed.
+    pub why: String,
+    /// What to do.
+    pub fix: String,
+    /// Whether trying again later can help without a person.
+    pub retry: bool,
+}
+
+/// A source of work. `read` and `write_back` may be called at any time, twice, or after a crash.
+#[async_trait::async_trait]
+pub trait Backlog: Send + Sync {
+    /// Its name, stable over restarts: `csv:priorities.csv`.
+    fn name(&self) -> &str;
+    /// Its whole list as of now.
+    async fn read(&self) -> Reading;
+    /// Returns when the source may have changed since the last `read` (or its interval is over). Cancel-safe.
+    async fn changed(&self);
+    /// Writes to rows, all or none of them when one is an error; outcomes in the order asked.
+    async fn write_back(&self, writes: &[WriteBack]) -> Result<Vec<WriteOutcome>, WriteBackError>;
+}
+
+/// How a task hangs on its source's row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceLink {
+    /// [`Backlog::name`].
+    pub source: String,
+    /// [`SourceItem::native_ref`].
+    pub native_ref: String,
+    /// The Status that the row is known to have, read or written by us: a different one was set by a person.
+    pub row_status: BacklogStatus,
+    /// A later task took over the row, or the row is gone: this one no longer writes to it.
+    pub detached: bool,
+}

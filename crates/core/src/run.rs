@@ -1,0 +1,297 @@
+//! A run: one attempt of one agent at one task, its states, its evidence and what it cost.
+
+use crate::project::AgentKind;
+use crate::{ProjectName, RunId, SandboxId, TaskId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Its refs, volume, door and sandbox are being made.
+    Starting,
+    /// The sandbox clones and runs the set-up commands.
+    Preparing,
+    /// The agent works.
+    Working,
+    /// The agent waits for a permission, an answer or a quota.
+    Waiting,
+    /// The pushed commit is checked in a fresh sandbox.
+    Checking,
+    /// Over; the outcome says how.
+    Finished,
+}
+
+impl RunState {
+    /// Every state, in order.
+    pub const ALL: [Self; 6] = [Self::Starting, Self::Preparing, Self::Working, Self::Waiting, Self::Checking, Self::Finished];
+
+    /// The word on the wire and in the database.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Preparing => "preparing",
+            Self::Working => "working",
+            Self::Waiting => "waiting",
+            Self::Checking => "checking",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// The agent ended well; the checks, if any, are green.
+    Succeeded,
+    /// The agent failed or a check is red.
+    Failed,
+    /// A person stopped it, or its row was withdrawn.
+    Stopped,
+    /// It took longer than its project allows.
+    TimedOut,
+    /// Its sandbox was lost, or the machinery failed.
+    Lost,
+}
+
+impl RunOutcome {
+    /// The word on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::TimedOut => "timed_out",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// What the model cost, counted by the gateway from the provider's own answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Tokens read that no cache held.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// Tokens read from the provider's cache.
+    pub cache_read_tokens: u64,
+    /// Tokens written to the provider's cache.
+    pub cache_write_tokens: u64,
+    /// Cost in millionths of a US dollar, from the configured price of the model; 0 when no price is known.
+    pub cost_microusd: u64,
+}
+
+impl Usage {
+    /// Adds another count, saturating.
+    pub fn add(&mut self, other: &Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cache_read_tokens = self.cache_read_tokens.saturating_add(other.cache_read_tokens);
+        self.cache_write_tokens = self.cache_write_tokens.saturating_add(other.cache_write_tokens);
+        self.cost_microusd = self.cost_microusd.saturating_add(other.cost_microusd);
+    }
+}
+
+/// What one check command did in the fresh sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// The command, as configured.
+    pub command: String,
+    /// Its exit code; none when a signal or the time limit ended it.
+    pub exit_code: Option<i32>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// The end of what it printed, at most [`CheckResult::TAIL_BYTES`].
+    pub output_tail: String,
+}
+
+impl CheckResult {
+    /// How much of a check's output is kept.
+    pub const TAIL_BYTES: usize = 16 * 1024;
+
+    /// Whether it ended with 0.
+    pub fn passed(&self) -> bool {
+        self.exit_code == Some(0)
+    }
+}
+
+/// A request of the run that the door refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// `host:port` or what was asked for.
+    pub target: String,
+    /// Why it was refused.
+    pub reason: String,
+    /// Whether it is one of the agent's own known probes (telemetry, update checks), shown apart.
+    pub known_probe: bool,
+    /// How often.
+    pub count: u64,
+    /// When last.
+    pub last_at: Timestamp,
+}
+
+/// One attempt of one agent at one task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Its task.
+    pub task: TaskId,
+    /// Its task's project.
+    pub project: ProjectName,
+    /// The prompt that the agent was given first.
+    pub prompt: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// Why it waits, when it waits.
+    pub waiting_for: Option<String>,
+    /// How it ended.
+    pub outcome: Option<RunOutcome>,
+    /// Why it ended so, as a sentence.
+    pub outcome_detail: Option<String>,
+    /// The agent.
+    pub agent: AgentKind,
+    /// The model's name for the provider; none: the agent's default.
+    pub model: Option<String>,
+    /// The branch it works on, without `refs/heads/`.
+    pub branch: String,
+    /// The branch that it shall be merged into.
+    pub target: String,
+    /// The commit that it started from.
+    pub base_commit: Option<String>,
+    /// The commit that it pushed.
+    pub head_commit: Option<String>,
+    /// The ref that holds work in progress, when it was saved.
+    pub saved_ref: Option<String>,
+    /// The agent's own session id, for resuming.
+    pub agent_session: Option<String>,
+    /// The run whose volume this one goes on with: itself, or the run that it resumes.
+    pub volume: RunId,
+    /// The run that it resumes.
+    pub resumes: Option<RunId>,
+    /// The agent's last words.
+    pub summary: Option<String>,
+    /// What the checks did, on the pushed commit.
+    pub checks: Vec<CheckResult>,
+    /// Set when the checks have run to their end on `head_commit`.
+    pub checked_commit: Option<String>,
+    /// When the work was accepted, by a person or by `review: auto`; cleared when it could not land.
+    pub approved_at: Option<Timestamp>,
+    /// The merge commit or the commit that the target was moved to.
+    pub merged_commit: Option<String>,
+    /// Why the last try to merge did not land, for a person.
+    pub merge_problem: Option<String>,
+    /// What the model cost.
+    pub usage: Usage,
+    /// What the door refused.
+    pub refusals: Vec<Refusal>,
+    /// The provider said that nothing more is to be had until then.
+    pub quota_until: Option<Timestamp>,
+    /// A person or the system asked it to stop: why.
+    pub stop_requested: Option<StopReason>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When the agent started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When its supervisor was heard last.
+    pub heard_at: Option<Timestamp>,
+    /// Counts the writes; 0: never stored.
+    pub version: i64,
+}
+
+/// Why a run is being stopped, and so what becomes of its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// A person stopped it: the task is paused and can be started again.
+    Person,
+    /// The row was deleted or set Completed: the task is cancelled.
+    Withdrawn,
+    /// The row was set Blocked.
+    RowBlocked,
+    /// The row was set Paused.
+    RowPaused,
+    /// It ran past its project's limit.
+    Timeout,
+}
+
+/// A step that a run's state does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("run {run} is {}: it cannot {step}", from.word())]
+pub struct RunStepError {
+    /// Which run.
+    pub run: RunId,
+    /// Its state.
+    pub from: RunState,
+    /// What was tried.
+    pub step: &'static str,
+}
+
+impl Run {
+    /// Whether it holds a slot.
+    pub fn is_live(&self) -> bool {
+        self.state != RunState::Finished
+    }
+
+    /// Moves on: forward through the states, and between working and waiting. Saying the same twice is no error.
+    pub fn advance(&mut self, to: RunState, now: Timestamp) -> Result<(), RunStepError> {
+        let back_to_work = self.state == RunState::Waiting && to == RunState::Working;
+        if to == RunState::Finished || !self.is_live() || (to < self.state && !back_to_work) {
+            return Err(RunStepError { run: self.id.clone(), from: self.state, step: "move on" });
+        }
+        if to == RunState::Working && self.started_at.is_none() {
+            self.started_at = Some(now);
+        }
+        if to != RunState::Waiting {
+            self.waiting_for = None;
+        }
+        self.state = to;
+        Ok(())
+    }
+
+    /// Ends it.
+    pub fn finish(&mut self, outcome: RunOutcome, detail: Option<String>, now: Timestamp) -> Result<(), RunStepError> {
+        if !self.is_live() {
+            return Err(RunStepError { run: self.id.clone(), from: self.state, step: "finish" });
+        }
+        self.state = RunState::Finished;
+        self.waiting_for = None;
+        self.outcome = Some(outcome);
+        self.outcome_detail = detail;
+        self.finished_at = Some(now);
+        Ok(())
+    }
+
+    /// Whether checks ran on exactly the pushed commit and all are green. No checks configured counts as green.
+    pub fn is_green(&self) -> bool {
+        self.head_commit.is_some() && self.checked_commit == self.head_commit && self.checks.iter().all(CheckResult::passed)
+    }
+}
+
+/// A sandbox that was made for a run, as the store remembers it: what reconciliation compares the world with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sandbox {
+    /// Its id.
+    pub id: SandboxId,
+    /// Its run.
+    pub run: RunId,
+    /// What it is for.
+    pub purpose: crate::runner::Purpose,
+    /// What the runner calls it, once it was made.
+    pub handle: Option<String>,
+    /// SHA-256, in hex, of the control channel's token, once its first caller took it.
+    pub token_hash: Option<String>,
+    /// Whether it is gone, its door with it.
+    pub removed: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Counts the writes; 0: never stored.
+    pub version: i64,
+}

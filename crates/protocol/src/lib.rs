@@ -1,0 +1,7 @@
+//! What travels: between supervisor and control plane, and between people's programs and the API.
+//!
+//! Types only, with the bounds that a receiver must hold them to. OpenAPI derives are behind the feature `openapi`,
+//! so that the supervisor carries none of it.
+
+pub mod api;
+pub mod supervisor;
