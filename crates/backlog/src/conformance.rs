@@ -1,0 +1,244 @@
+//! What every source of work must hold to, whatever it reads: one suite, run against each implementation.
+//!
+//! A fixture plays the person who edits the source by hand; the suite sees the source through the port alone.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use strawboss_core::Timestamp;
+use strawboss_core::backlog::{Backlog, BacklogStatus, Reading, SourceItem, WriteBack, WriteOutcome};
+
+/// A row as a person writes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// The Project column.
+    pub project: &'a str,
+    /// The Next Action column.
+    pub action: &'a str,
+    /// The Priority column.
+    pub priority: &'a str,
+    /// The Status column.
+    pub status: &'a str,
+    /// The Deadline column.
+    pub deadline: &'a str,
+    /// The GPU column.
+    pub gpu: &'a str,
+    /// The Model column.
+    pub model: &'a str,
+}
+
+impl<'a> Wish<'a> {
+    /// A plain pending row.
+    pub fn new(project: &'a str, action: &'a str) -> Self {
+        Self { project, action, priority: "1", status: "Pending", deadline: "", gpu: "", model: "" }
+    }
+}
+
+/// What a person sees of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// The Status column.
+    pub status: String,
+    /// The Agent column.
+    pub agent: String,
+    /// The Last Update column.
+    pub last_update: String,
+}
+
+/// A source that a person edits by hand. Rows are named by their action, which the suite keeps apart.
+#[async_trait::async_trait]
+pub trait Fixture: Send {
+    /// The source, opened anew as after a restart.
+    async fn open(&mut self) -> Arc<dyn Backlog>;
+    /// A person adds a row at the end.
+    async fn add(&mut self, wish: &Wish<'_>);
+    /// A person sets a row's status.
+    async fn set_status(&mut self, action: &str, status: &str);
+    /// A person rewrites a row's Next Action.
+    async fn set_action(&mut self, action: &str, new: &str);
+    /// A person deletes a row.
+    async fn remove(&mut self, action: &str);
+    /// A person looks at a row.
+    async fn see(&mut self, action: &str) -> Option<Sight>;
+}
+
+/// Longer than any source takes to notice a change on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Runs all of it, each part on a fresh, empty source.
+pub async fn holds<F: Fixture, M: AsyncFn() -> F>(make: M) {
+    an_empty_list_is_a_list(make().await).await;
+    rows_are_read_as_they_are(make().await).await;
+    names_are_stable(make().await).await;
+    what_is_written_is_seen_and_read(make().await).await;
+    a_row_that_is_gone_is_said_to_be(make().await).await;
+    a_persons_edit_survives_a_write(make().await).await;
+    a_change_is_noticed(make().await).await;
+}
+
+async fn items(backlog: &dyn Backlog) -> Vec<SourceItem> {
+    match backlog.read().await {
+        Reading::Items { items, problems } => {
+            assert_eq!(problems, [], "{}", backlog.name());
+            items
+        }
+        Reading::Unreadable { problem } => panic!("{}: {}", backlog.name(), problem.message),
+    }
+}
+
+fn find<'a>(items: &'a [SourceItem], action: &str) -> &'a SourceItem {
+    items.iter().find(|item| item.action == action).unwrap_or_else(|| panic!("`{action}` is not in {items:?}"))
+}
+
+fn write(item: &SourceItem, status: BacklogStatus, agent: &str) -> WriteBack {
+    // 2026-01-15T10:00:00Z
+    WriteBack {
+        native_ref: item.native_ref.clone(),
+        status,
+        agent: agent.to_owned(),
+        at: Timestamp(1_768_471_200_000),
+        known: None,
+    }
+}
+
+async fn see<F: Fixture>(fixture: &mut F, action: &str) -> Sight {
+    fixture.see(action).await.unwrap_or_else(|| panic!("`{action}` is not there"))
+}
+
+async fn put(backlog: &dyn Backlog, writes: &[WriteBack]) -> Vec<WriteOutcome> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match backlog.write_back(writes).await {
+            Ok(outcomes) => return outcomes,
+            Err(error) => assert!(error.retry && Instant::now() < deadline, "{error}"),
+        }
+    }
+}
+
+async fn an_empty_list_is_a_list<F: Fixture>(mut fixture: F) {
+    let backlog = fixture.open().await;
+    assert_eq!(items(&*backlog).await, []);
+    assert_eq!(backlog.write_back(&[]).await, Ok(Vec::new()));
+}
+
+async fn rows_are_read_as_they_are<F: Fixture>(mut fixture: F) {
+    let full = Wish {
+        priority: "3",
+        status: "Blocked",
+        deadline: "2026-02-01",
+        gpu: "Yes",
+        model: "Sonnet 4",
+        ..Wish::new("Antenna ML Pipeline", "Say \"hello, world\"\nand -- stop")
+    };
+    fixture.add(&full).await;
+    fixture.add(&Wish { priority: "", ..Wish::new("Other", "Second") }).await;
+    let backlog = fixture.open().await;
+    let items = items(&*backlog).await;
+    assert_eq!(items.len(), 2);
+    assert_eq!((items[0].project.as_str(), items[0].action.as_str()), (full.project, full.action));
+    assert_eq!((items[0].priority, items[0].status), (3, BacklogStatus::Blocked));
+    assert_eq!(items[0].deadline.map(|day| day.to_string()).as_deref(), Some("2026-02-01"));
+    assert_eq!((items[0].needs_gpu, items[0].model.as_deref(), items[0].agent.as_deref()), (true, Some("Sonnet 4"), None));
+    assert_eq!((items[1].action.as_str(), items[1].priority, items[1].status), ("Second", 999, BacklogStatus::Pending));
+    assert_eq!((items[1].deadline, items[1].needs_gpu, items[1].model.as_deref()), (None, false, None));
+}
+
+async fn names_are_stable<F: Fixture>(mut fixture: F) {
+    for action in ["First", "Second", "Third"] {
+        fixture.add(&Wish::new("Antenna", action)).await;
+    }
+    let backlog = fixture.open().await;
+    let before = items(&*backlog).await;
+    fixture.set_status("Second", "Queued").await;
+    fixture.remove("First").await;
+    fixture.set_action("Third", "Third, but better").await;
+    let reopened = fixture.open().await;
+    assert_eq!(reopened.name(), backlog.name());
+    let after = items(&*reopened).await;
+    assert_eq!(after.len(), 2);
+    let second = find(&after, "Second");
+    assert_eq!(second.native_ref, find(&before, "Second").native_ref, "neither status nor place is part of a row's name");
+    assert_eq!(second.status, BacklogStatus::Queued);
+    let names: std::collections::HashSet<_> = before.iter().map(|item| &item.native_ref).collect();
+    assert_eq!(names.len(), 3, "no two rows have one name");
+}
+
+async fn what_is_written_is_seen_and_read<F: Fixture>(mut fixture: F) {
+    for action in ["First", "Second", "Third"] {
+        fixture.add(&Wish::new("Antenna", action)).await;
+    }
+    let backlog = fixture.open().await;
+    let before = items(&*backlog).await;
+    let untouched = fixture.see("Third").await;
+    let writes = [
+        write(find(&before, "First"), BacklogStatus::InProgress, "claude (antenna-1.1)"),
+        write(find(&before, "Second"), BacklogStatus::Blocked, "=blocked, \"no GPU\"\nhere"),
+    ];
+    for _ in 0..2 {
+        // Twice, as after a crash: nothing else may come of it.
+        assert_eq!(put(&*backlog, &writes).await, [WriteOutcome::Written, WriteOutcome::Written]);
+        let first = see(&mut fixture, "First").await;
+        assert_eq!((first.status.as_str(), first.agent.as_str()), ("In Progress", "claude (antenna-1.1)"));
+        assert!(first.last_update.starts_with("2026-01-15T10:00:00"), "{first:?}");
+        let second = see(&mut fixture, "Second").await;
+        assert_eq!(second.status, "Blocked");
+        assert!(second.agent.starts_with('\'') && !second.agent.contains('\n'), "no formula, one line: {second:?}");
+        assert_eq!(fixture.see("Third").await, untouched);
+    }
+    let after = items(&*backlog).await;
+    assert_eq!(after.len(), before.len());
+    for (old, new) in before.iter().zip(&after) {
+        assert_eq!(old.native_ref, new.native_ref, "a write changes no name");
+        assert_eq!(new.agent, None, "what we write asks for no agent");
+    }
+    assert_eq!(find(&after, "First").status, BacklogStatus::InProgress);
+    for status in BacklogStatus::ALL {
+        put(&*backlog, &[write(&before[2], status, "")]).await;
+        assert_eq!(find(&items(&*backlog).await, "Third").status, status);
+    }
+}
+
+async fn a_row_that_is_gone_is_said_to_be<F: Fixture>(mut fixture: F) {
+    fixture.add(&Wish::new("Antenna", "First")).await;
+    fixture.add(&Wish::new("Antenna", "Second")).await;
+    let backlog = fixture.open().await;
+    let before = items(&*backlog).await;
+    fixture.remove("First").await;
+    let writes: Vec<_> = before.iter().map(|item| write(item, BacklogStatus::Completed, "x y")).collect();
+    assert_eq!(put(&*backlog, &writes).await, [WriteOutcome::RowGone, WriteOutcome::Written]);
+    assert_eq!(fixture.see("First").await, None);
+    assert_eq!(see(&mut fixture, "Second").await.status, "Completed");
+}
+
+async fn a_persons_edit_survives_a_write<F: Fixture>(mut fixture: F) {
+    fixture.add(&Wish::new("Antenna", "First")).await;
+    fixture.add(&Wish::new("Antenna", "Second")).await;
+    let backlog = fixture.open().await;
+    let before = items(&*backlog).await;
+    fixture.add(&Wish::new("Antenna", "Third")).await;
+    fixture.set_action("Second", "Second, but better").await;
+    assert_eq!(put(&*backlog, &[write(&before[0], BacklogStatus::Completed, "x y")]).await, [WriteOutcome::Written]);
+    let after = items(&*backlog).await;
+    assert_eq!(find(&after, "First").status, BacklogStatus::Completed);
+    find(&after, "Second, but better");
+    find(&after, "Third");
+}
+
+async fn a_change_is_noticed<F: Fixture>(mut fixture: F) {
+    fixture.add(&Wish::new("Antenna", "First")).await;
+    let backlog = fixture.open().await;
+    items(&*backlog).await;
+    for action in ["Second", "Third"] {
+        let waiting = Arc::clone(&backlog);
+        let noticed = tokio::spawn(async move { waiting.changed().await });
+        fixture.add(&Wish::new("Antenna", action)).await;
+        let noticed = tokio::time::timeout(PATIENCE, noticed).await;
+        assert!(matches!(noticed, Ok(Ok(()))), "`{action}` was not noticed: {noticed:?}");
+        find(&items(&*backlog).await, action);
+    }
+    // A waiter that is given up loses nothing.
+    drop(tokio::time::timeout(Duration::ZERO, backlog.changed()).await);
+    fixture.add(&Wish::new("Antenna", "Fourth")).await;
+    drop(tokio::time::timeout(Duration::ZERO, backlog.changed()).await);
+    let noticed = tokio::time::timeout(PATIENCE, backlog.changed()).await;
+    assert!(noticed.is_ok(), "a change that came between two waiters was not noticed");
+}

@@ -1,0 +1,10 @@
+//! Where work comes from: implementations of the port [`strawboss_core::backlog::Backlog`].
+//!
+//! A source reads rows or tickets, tells when they may have changed, and writes our few columns back. It decides
+//! nothing: what runs, what blocks and what a deleted row means is the engine's and the policy's business.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod csv;
+
+pub use csv::{CsvBacklog, CsvConfig, CsvConfigError, Patience};
