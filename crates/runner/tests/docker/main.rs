@@ -1,0 +1,18 @@
+//! The Docker runner against a real engine: what a sandbox's wall holds, and that each call converges when repeated.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod calls;
+mod engine;
+mod lab;
+mod volumes;
+mod wall;
+
+use std::time::Duration;
+use strawboss_core::runner::SandboxStatus;
+
+const GRACE: Duration = Duration::from_secs(20);
+
+fn exited(code: i64) -> SandboxStatus {
+    SandboxStatus::Exited { code: Some(code), out_of_memory: false }
+}
