@@ -1,0 +1,377 @@
+//! Driving the agent: starting it, moving its output to events and terminal and people's lines to its input, and
+//! seeing it end.
+
+use crate::command::{NewLines, end_of};
+use crate::environment::Env;
+use crate::halt::Halt;
+use crate::processes::Started;
+use crate::site::Site;
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use strawboss_agent::lines::Lines;
+use strawboss_agent::{Agent, Exit, Launch, LaunchContext, LaunchIo, Outcome, Understood, agent};
+use strawboss_protocol::supervisor::{AgentEvent, AgentOrders, MAX_REPORT_TEXT, Phase, ReportBody};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{ChildStdin, Command};
+
+/// How much is read at once: what one terminal frame carries.
+const READ: usize = 64 * 1024;
+/// How much of standard error is kept for the reason of a failure, in bytes.
+const ERROR_TAIL: usize = 4 * 1024;
+/// How long an agent may take to end after its input was closed; what it left in the background may hold it.
+const FAREWELL: Duration = Duration::from_secs(20);
+/// How long output may still come after the agent's end, when everything that could hold it is gone.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How often an agent that ended just when a person said something is launched again in its session.
+const RELAUNCHES: usize = 20;
+
+/// How the agent's work ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Driven {
+    /// By itself.
+    Ended(Outcome),
+    /// It was ended.
+    Halted(Halt),
+}
+
+/// Why it could not be launched.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoLaunch {
+    /// A person must mend the set-up.
+    SetUp(String),
+    /// The machinery failed.
+    Machinery(String),
+}
+
+/// What one launch came to.
+struct Launched {
+    status: std::io::Result<ExitStatus>,
+    halt: Option<Halt>,
+    error_tail: Vec<u8>,
+}
+
+/// Runs the agent to its end, launching it again when its session is lost or a person's line came too late for it.
+pub(crate) async fn drive(site: &Site, env: &Env, orders: &AgentOrders) -> Result<Driven, NoLaunch> {
+    let (mut prompt, mut resume) = (orders.prompt.clone(), orders.resume_session.clone());
+    let task = site.orders.run.task();
+    for _ in 0..RELAUNCHES {
+        let mut agent = agent(orders.kind);
+        let context = LaunchContext {
+            orders,
+            prompt: &prompt,
+            resume: resume.as_deref(),
+            tools: &site.place.tools,
+            relay: &site.relay,
+            task: task.as_str(),
+            root: nix::unistd::getuid().is_root(),
+        };
+        let launch = agent.launch(&context).map_err(|error| NoLaunch::SetUp(error.to_string()))?;
+        let program = PathBuf::from(&launch.program);
+        tell(site, agent.told(&prompt));
+        let launched = match &launch.io {
+            LaunchIo::Pipes { first } => pipes(site, env, &launch, first.clone(), agent.as_mut()).await,
+            LaunchIo::Terminal => terminal(site, env, &launch, agent.as_mut()).await,
+        };
+        let launched = launched.map_err(|error| no_launch(&program, &error))?;
+        let status = launched.status.map_err(|error| NoLaunch::Machinery(format!("wait for the agent: {error}")))?;
+        event(site, AgentEvent::Exited { code: status.code() }, None);
+        if let Some(halt) = launched.halt {
+            return Ok(Driven::Halted(halt));
+        }
+        let error_tail = strawboss_agent::text::tail(&launched.error_tail, ERROR_TAIL);
+        let exit = Exit { code: status.code(), signal: status.signal(), error_tail: &error_tail };
+        let outcome = agent.outcome(&exit);
+        if outcome == Outcome::SessionLost && resume.take().is_some() {
+            site.note("the agent does not know that session any more: it starts a new one");
+            continue;
+        }
+        match (&outcome, agent.session(), site.inbox.take_say()) {
+            (Outcome::Complete { .. }, Some(session), Some(said)) => {
+                resume = Some(session.to_owned());
+                prompt = said;
+            }
+            _ => return Ok(Driven::Ended(outcome)),
+        }
+    }
+    Ok(Driven::Ended(Outcome::Failed { detail: format!("the agent was launched {RELAUNCHES} times and came to no end") }))
+}
+
+fn no_launch(program: &Path, error: &std::io::Error) -> NoLaunch {
+    let shown = program.display();
+    if error.kind() == std::io::ErrorKind::NotFound && program.exists() {
+        return NoLaunch::SetUp(format!(
+            "could not start {shown}: the image lacks what the program needs, most likely glibc; use a glibc image (Debian, Ubuntu)"
+        ));
+    }
+    if error.kind() == std::io::ErrorKind::NotFound && program.starts_with("/bin") {
+        return NoLaunch::SetUp(format!("the image has no {shown}: use an image that has a shell"));
+    }
+    NoLaunch::Machinery(format!("could not start {shown}: {error}"))
+}
+
+fn command_of(site: &Site, env: &Env, launch: &Launch) -> (OsString, Env) {
+    let mut env = env.clone();
+    env.extend(launch.env.iter().map(|(name, value)| (name.into(), value.into())));
+    // The agents' own tools come last: an image's program of the same name goes before.
+    if let Some(folder) = Path::new(&launch.program).parent().filter(|folder| folder.starts_with(&site.place.tools)) {
+        let path = env.entry("PATH".into()).or_default();
+        path.push(":");
+        path.push(folder);
+    }
+    (launch.program.clone(), env)
+}
+
+fn event(site: &Site, event: AgentEvent, raw: Option<String>) {
+    site.outbox.report(ReportBody::Agent { event, raw });
+}
+
+/// Reports and shows what was understood.
+fn tell(site: &Site, understood: Understood) {
+    site.outbox.terminal(understood.transcript.as_bytes());
+    for happened in understood.events {
+        event(site, happened, None);
+    }
+}
+
+/// What becomes of an agent's lines.
+struct Listener<'a> {
+    site: &'a Site,
+    agent: &'a mut dyn Agent,
+    lines: Lines,
+    phase: Phase,
+    turn_ended: bool,
+}
+
+impl Listener<'_> {
+    fn hear(&mut self, bytes: &[u8]) {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.push(bytes, |line, whole| self.line(line, whole));
+        self.lines = lines;
+    }
+
+    fn end(&mut self) {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.end(|line, whole| self.line(line, whole));
+    }
+
+    fn line(&mut self, line: &[u8], whole: bool) {
+        let understood = self.agent.understand(line, whole);
+        self.turn_ended |= understood.turn_ended;
+        self.site.outbox.terminal(understood.transcript.as_bytes());
+        let shown = &line[..line.len().min(4 * MAX_REPORT_TEXT)];
+        let mut raw = Some(strawboss_agent::text::cut(&String::from_utf8_lossy(shown), MAX_REPORT_TEXT));
+        for happened in understood.events {
+            self.follow(&happened);
+            event(self.site, happened, raw.take());
+        }
+    }
+
+    /// Tells apart whether the agent works or waits for its provider.
+    fn follow(&mut self, happened: &AgentEvent) {
+        let phase = match happened {
+            AgentEvent::RateLimited { .. } => Phase::Waiting,
+            AgentEvent::Message { .. }
+            | AgentEvent::ToolCall { .. }
+            | AgentEvent::ToolResult { .. }
+            | AgentEvent::TurnEnded { is_error: false, .. } => Phase::Working,
+            _ => return,
+        };
+        if phase != self.phase {
+            self.phase = phase;
+            self.site.phase(phase);
+        }
+    }
+}
+
+async fn pipes(site: &Site, env: &Env, launch: &Launch, first: Vec<u8>, agent: &mut dyn Agent) -> std::io::Result<Launched> {
+    let (program, env) = command_of(site, env, launch);
+    let mut command = Command::new(program);
+    command.args(&launch.args).current_dir(site.place.workspace()).env_clear().envs(env);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut started = site.processes.start(&mut command)?;
+    let mut input = Input { stdin: started.child.stdin.take(), pending: first };
+    let (mut stdout, mut stderr) = (started.child.stdout.take(), started.child.stderr.take());
+    let mut listener = Listener { site, agent, lines: Lines::default(), phase: Phase::Working, turn_ended: false };
+    let (mut out, mut err) = (vec![0; READ], vec![0; READ]);
+    let mut error_tail = Vec::new();
+    let mut newlines = NewLines::default();
+    let mut farewell: Option<tokio::time::Instant> = None;
+    let (status, halt) = {
+        let end = end_of(site, &mut started);
+        tokio::pin!(end);
+        loop {
+            while let Some(said) = input.is_open().then(|| site.inbox.take_say()).flatten() {
+                tell(site, listener.agent.told(&said));
+                input.pending.extend(listener.agent.say(&said));
+                listener.turn_ended = false;
+            }
+            if listener.turn_ended && input.pending.is_empty() && input.is_open() {
+                input.stdin = None;
+                farewell = Some(tokio::time::Instant::now() + FAREWELL);
+            }
+            tokio::select! {
+                ended = &mut end => break ended,
+                count = read(site, &mut stdout, &mut out) => match count {
+                    Some(count) => listener.hear(&out[..count]),
+                    None => stdout = None,
+                },
+                count = read(site, &mut stderr, &mut err) => match count {
+                    Some(count) => error_output(site, &mut newlines, &err[..count], &mut error_tail),
+                    None => stderr = None,
+                },
+                () = input.write() => {}
+                () = site.inbox.changed() => drop(site.inbox.take_input()),
+                () = until(farewell) => {
+                    site.note("the agent has finished and does not end: it is ended");
+                    farewell = None;
+                    site.processes.end_all().await;
+                }
+            }
+        }
+    };
+    // Whoever still holds the pipes is gone after this; then what is left in them is read.
+    site.processes.end_all().await;
+    let rest = async {
+        while let Some(count) = rest_of(&mut stdout, &mut out).await {
+            listener.hear(&out[..count]);
+        }
+        while let Some(count) = rest_of(&mut stderr, &mut err).await {
+            error_output(site, &mut newlines, &err[..count], &mut error_tail);
+        }
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, rest).await;
+    listener.end();
+    Ok(Launched { status, halt, error_tail })
+}
+
+/// Standard error: shown dim, with nothing that a terminal would obey, and its end kept.
+fn error_output(site: &Site, newlines: &mut NewLines, bytes: &[u8], tail: &mut Vec<u8>) {
+    let text = String::from_utf8_lossy(&newlines.translate(bytes)).replace('\r', "");
+    site.outbox.terminal(format!("\x1b[2m{}\x1b[0m", strawboss_agent::text::visible(&text)).as_bytes());
+    tail.extend_from_slice(bytes);
+    let excess = tail.len().saturating_sub(ERROR_TAIL + 1);
+    tail.drain(..excess);
+}
+
+/// Reads when there is room for what is read, or when the work is to stop; pending for ever when there is nothing to read from.
+async fn read(site: &Site, from: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> Option<usize> {
+    let Some(reader) = from else { return std::future::pending().await };
+    tokio::select! {
+        () = site.outbox.room() => {}
+        _ = site.halts.asked() => {}
+    }
+    reader.read(buffer).await.ok().filter(|count| *count > 0)
+}
+
+async fn rest_of(from: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> Option<usize> {
+    from.as_mut()?.read(buffer).await.ok().filter(|count| *count > 0)
+}
+
+async fn until(when: Option<tokio::time::Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// An agent's standard input, and what is still to be written to it.
+struct Input {
+    stdin: Option<ChildStdin>,
+    pending: Vec<u8>,
+}
+
+impl Input {
+    fn is_open(&self) -> bool {
+        self.stdin.is_some()
+    }
+
+    /// Writes a part of what is pending; pending for ever when there is nothing to write. Cancel-safe.
+    async fn write(&mut self) {
+        let Some(stdin) = self.stdin.as_mut().filter(|_| !self.pending.is_empty()) else {
+            return std::future::pending().await;
+        };
+        if let Ok(count) = stdin.write(&self.pending).await {
+            self.pending.drain(..count);
+        } else {
+            // It closed its input, or ended.
+            self.stdin = None;
+            self.pending.clear();
+        }
+    }
+}
+
+async fn terminal(site: &Site, env: &Env, launch: &Launch, agent: &mut dyn Agent) -> std::io::Result<Launched> {
+    let (program, env) = command_of(site, env, launch);
+    let (mut pty, pts) = pty_process::open().map_err(std::io::Error::other)?;
+    let (cols, rows) = site.inbox.take_size().unwrap_or(site.orders.terminal);
+    let size = |cols: u16, rows: u16| pty_process::Size::new(rows.clamp(1, 1000), cols.clamp(1, 1000));
+    pty.resize(size(cols, rows)).map_err(std::io::Error::other)?;
+    let command = pty_process::Command::new(program).args(&launch.args).env_clear().envs(env);
+    let child = command.current_dir(site.place.workspace()).kill_on_drop(true).spawn(pts).map_err(io_error)?;
+    let mut started: Started = site.processes.adopt(child);
+    let mut pending = Vec::new();
+    let mut buffer = vec![0; READ];
+    let mut open = true;
+    let (mut reader, mut writer) = pty.split();
+    let (status, halt) = {
+        let end = end_of(site, &mut started);
+        tokio::pin!(end);
+        loop {
+            while let Some(said) = site.inbox.take_say() {
+                tell(site, agent.told(&said));
+                pending.extend(agent.say(&said));
+            }
+            pending.extend(site.inbox.take_input());
+            if let Some((cols, rows)) = site.inbox.take_size() {
+                let _ = writer.resize(size(cols, rows));
+            }
+            tokio::select! {
+                ended = &mut end => break ended,
+                count = read_until_blocked(site, &mut reader, &mut buffer), if open => {
+                    site.outbox.terminal(&buffer[..count]);
+                    open = count > 0;
+                }
+                written = writer.write(&pending), if open && !pending.is_empty() => match written {
+                    Ok(count) => drop(pending.drain(..count)),
+                    Err(_) => pending.clear(),
+                },
+                () = site.inbox.changed() => {}
+            }
+        }
+    };
+    site.processes.end_all().await;
+    let rest = async {
+        while let Ok(count @ 1..) = reader.read(&mut buffer).await {
+            site.outbox.terminal(&buffer[..count]);
+        }
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, rest).await;
+    Ok(Launched { status, halt, error_tail: Vec::new() })
+}
+
+/// Reads what there is, up to the whole buffer, so that a flood travels in large frames and a key's echo at once. 0: the
+/// terminal is closed. Cancelled, it loses nothing: it reads only what it returns at once.
+async fn read_until_blocked(site: &Site, reader: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> usize {
+    tokio::select! {
+        () = site.outbox.room() => {}
+        _ = site.halts.asked() => {}
+    }
+    let Ok(mut count) = reader.read(buffer).await else { return 0 };
+    while count > 0 && count < buffer.len() {
+        match futures_util::FutureExt::now_or_never(reader.read(&mut buffer[count..])) {
+            Some(Ok(more @ 1..)) => count += more,
+            _ => break,
+        }
+    }
+    count
+}
+
+fn io_error(error: pty_process::Error) -> std::io::Error {
+    match error {
+        pty_process::Error::Io(error) => error,
+        other => std::io::Error::other(other),
+    }
+}
