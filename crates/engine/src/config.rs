@@ -1,0 +1,81 @@
+//! What the engine is started with.
+
+use crate::ports::{Clock, Doors};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use strawboss_core::backlog::{Backlog, BacklogStatus};
+use strawboss_core::project::Catalog;
+use strawboss_core::runner::{Runner, Tool};
+use strawboss_core::store::Store;
+
+/// A source of work and how it is spoken to.
+#[derive(Clone)]
+pub struct Source {
+    /// The source.
+    pub backlog: Arc<dyn Backlog>,
+    /// What In Review reads as, for readers that do not know it.
+    pub in_review: BacklogStatus,
+}
+
+/// What is configured.
+#[derive(Clone)]
+pub struct EngineConfig {
+    /// Where mirrors, recordings and doors lie.
+    pub data_dir: PathBuf,
+    /// Projects, models, agents.
+    pub catalog: Catalog,
+    /// Where work comes from.
+    pub sources: Vec<Source>,
+    /// Runs at once.
+    pub slots: u32,
+    /// GPUs that sandboxes can be given.
+    pub gpus: u32,
+    /// The supervisor's folder, with `bin/strawboss-supervisor`.
+    pub supervisor: Tool,
+    /// The longest time between two rounds of the scheduler.
+    pub tick: Duration,
+    /// How long an agent has to end when its run is stopped, before its processes are killed and its work saved.
+    pub stop_grace: Duration,
+    /// How long a running sandbox may be silent before its run is taken for lost.
+    pub silence_limit: Duration,
+    /// The wait after the first failure of the machinery; it doubles with each.
+    pub backoff: Duration,
+    /// How often the machinery may fail in a row before a person is asked.
+    pub machinery_tries: u32,
+    /// This program's version, for people.
+    pub version: String,
+}
+
+impl EngineConfig {
+    /// A configuration with the usual waits.
+    pub fn new(data_dir: PathBuf, catalog: Catalog, supervisor: Tool) -> Self {
+        Self {
+            data_dir,
+            catalog,
+            sources: Vec::new(),
+            slots: 2,
+            gpus: 0,
+            supervisor,
+            tick: Duration::from_secs(5),
+            stop_grace: Duration::from_secs(10),
+            silence_limit: Duration::from_mins(5),
+            backoff: Duration::from_secs(1),
+            machinery_tries: 6,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// What the engine reaches the world through.
+#[derive(Clone)]
+pub struct Parts {
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// Sandboxes.
+    pub runner: Arc<dyn Runner>,
+    /// Their doors.
+    pub doors: Arc<dyn Doors>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}

@@ -1,0 +1,400 @@
+//! The agent's part of a run: from the mirror to a pushed commit.
+
+use super::{StepError, Work, ending};
+use crate::git::mirror::{self, Mirror, MirrorError};
+use crate::git::{Git, diff};
+use crate::link::{GitAccess, Reach};
+use crate::sandbox::{self, Over, Plan, Raised};
+use crate::shared::Shared;
+use crate::{fault, prompt, rescue};
+use std::sync::Arc;
+use std::time::Duration;
+use strawboss_core::policy;
+use strawboss_core::project::AgentKind;
+use strawboss_core::run::{Run, StopReason};
+use strawboss_core::runner::{Purpose, SandboxVolume};
+use strawboss_core::store::ChangeSet;
+use strawboss_core::{BlockCode, BlockReason, RunOutcome, RunState, Timestamp};
+use strawboss_protocol::supervisor::{AgentOrders, End, GitOrders, Orders, ToSupervisor};
+use tokio::sync::Notify;
+
+/// The largest pack that a sandbox may push, as a share of its disk: it cannot hold more than that.
+const PACK_SHARE: u64 = 1;
+/// How long a supervisor has to commit and push after its agent was stopped.
+const SAVE_LIMIT: Duration = Duration::from_mins(2);
+/// The terminal's first size.
+const TERMINAL: (u16, u16) = (120, 36);
+
+pub(super) async fn step(shared: &Arc<Shared>, work: Work, wake: &Notify) -> Result<(), StepError> {
+    if work.run.stop_requested.is_some() && work.run.base_commit.is_none() {
+        return ending::stopped(shared, &work, None).await;
+    }
+    if work.run.base_commit.is_none() {
+        return prepare(shared, work).await;
+    }
+    if was_lowered(shared, &work).await? {
+        return lost(shared, &work, "it is gone, and saving its work was interrupted").await;
+    }
+    let raised = match raise(shared, &work).await {
+        Err(StepError::Machinery(why)) => return lost(shared, &work, &why).await,
+        other => other?,
+    };
+    match watch(shared, &work, &raised, wake).await? {
+        Over::Lost(why) => lost(shared, &work, &why).await,
+        Over::End(end) => ended(shared, &work, &raised, end).await,
+    }
+}
+
+/// Whether the run had its agent's sandbox and has it no longer. A second one would begin on top of work that is not
+/// saved yet: what the first one left must be saved, and a new run goes on with it.
+async fn was_lowered(shared: &Shared, work: &Work) -> Result<bool, StepError> {
+    let rows = shared.parts.store.sandbox_list(&work.run.id).await?;
+    let mut agents = rows.iter().filter(|row| row.purpose == Purpose::Agent).peekable();
+    Ok(agents.peek().is_some() && agents.all(|row| row.removed))
+}
+
+/// Brings the mirror up to date and notes what the run starts from.
+async fn prepare(shared: &Arc<Shared>, work: Work) -> Result<(), StepError> {
+    let Work { mut run, project, .. } = work;
+    let guard = shared.mirror_lock(&project.name);
+    let held = guard.lock().await;
+    let mirror = mirror::sync(shared.data_dir(), &project).await.map_err(from_mirror)?;
+    drop(held);
+    fault::point("mirror.synced");
+    let earlier = match &run.resumes {
+        Some(earlier) => shared.parts.store.run(earlier).await?,
+        None => None,
+    };
+    run.base_commit = Some(earlier.and_then(|earlier| earlier.base_commit).unwrap_or(mirror.commit));
+    run.target = mirror.target;
+    let writer = shared.write().await;
+    writer.commit(ChangeSet { runs: vec![run], ..ChangeSet::default() }).await?;
+    Ok(())
+}
+
+pub(super) fn from_mirror(error: MirrorError) -> StepError {
+    match error {
+        MirrorError::Unusable(unusable) => {
+            StepError::Person(BlockReason::new(BlockCode::ProjectUnusable, unusable.message, unusable.fix))
+        }
+        // There will be room again, and the task has used up no try until then.
+        other if disk_is_full(&other) => {
+            StepError::Later(format!("the repository cannot be mirrored: {other}. Free space on the disk of `data_dir`"))
+        }
+        other => StepError::Machinery(format!("the repository cannot be mirrored: {other}")),
+    }
+}
+
+fn disk_is_full(error: &MirrorError) -> bool {
+    let text = error.to_string();
+    text.contains("No space left on device") || text.contains("Disk quota exceeded")
+}
+
+/// Where a run's mirror is, without bringing it up to date.
+pub(super) fn mirror_of(shared: &Shared, work: &Work) -> Mirror {
+    Mirror {
+        path: mirror::path_of(shared.data_dir(), &work.project),
+        target: work.run.target.clone(),
+        commit: work.run.base_commit.clone().unwrap_or_default(),
+    }
+}
+
+async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
+    let Work { run, task, project } = work;
+    let catalog = shared.catalog();
+    let assignment = policy::assign(task, &catalog, shared.config.gpus).map_err(StepError::Person)?;
+    let mirror = mirror_of(shared, work);
+    let branch_ref = format!("refs/heads/{}", run.branch);
+    let target_ref = format!("refs/heads/{}", run.target);
+    let earlier = match &run.resumes {
+        Some(earlier) => shared.parts.store.run(earlier).await?,
+        None => None,
+    };
+    let on_volume =
+        earlier.is_some() && shared.parts.runner.run_volumes().await.map_err(sandbox::RaiseError::from)?.contains(&run.volume);
+    let (commit, fetch_ref) = start_of(&mirror, run, earlier.as_ref(), &branch_ref, &target_ref).await?;
+    let base = run.base_commit.clone().unwrap_or_default();
+    let mut visible = vec![target_ref, branch_ref.clone(), run.id.saved_ref()];
+    visible.extend(earlier.iter().filter_map(|earlier| earlier.saved_ref.clone()));
+    let git = GitAccess {
+        mirror: mirror.path.clone(),
+        visible,
+        writable: vec![branch_ref, run.id.saved_ref()],
+        max_pack_bytes: project.limits.disk_bytes * PACK_SHARE,
+    };
+    let kind = assignment.agent.kind;
+    let provider = assignment.model.and_then(|model| model.provider.clone()).unwrap_or_else(|| "anthropic".to_owned());
+    let reach = Reach {
+        providers: if kind == AgentKind::Shell { Vec::new() } else { vec![provider] },
+        allow: project.allow.clone(),
+        internal: project.internal.clone(),
+    };
+    let mut tools = vec![shared.config.supervisor.clone()];
+    if let Some(dir) = &assignment.agent.tool_dir {
+        tools.push(strawboss_core::runner::Tool { name: kind.word().to_owned(), dir: dir.clone() });
+    }
+    let session = earlier.as_ref().and_then(|earlier| earlier.agent_session.clone()).filter(|_| on_volume);
+    let orders = AgentOrders {
+        kind,
+        command: assignment.agent.command.clone(),
+        model: assignment.model.map(|model| model.model.clone()),
+        prompt: match &run.resumes {
+            Some(_) => {
+                let comment = task.resume.as_ref().and_then(|resume| resume.comment.as_deref());
+                prompt::resumed(task, project, &run.branch, comment, session.is_some())
+            }
+            None => prompt::first(task, project, &run.branch),
+        },
+        resume_session: session,
+        gateway: (kind == AgentKind::Claude).then(|| "/gateway/anthropic".to_owned()),
+        title: prompt::title(&run.prompt),
+    };
+    let plan = Plan {
+        run: run.id.clone(),
+        purpose: Purpose::Agent,
+        project: project.clone(),
+        volume: SandboxVolume::OfRun(run.volume.clone()),
+        tools,
+        git,
+        reach: reach.clone(),
+    };
+    let make = |id: &strawboss_core::SandboxId| Orders {
+        sandbox: id.clone(),
+        run: run.id.clone(),
+        purpose: Purpose::Agent,
+        git: GitOrders {
+            commit,
+            fetch_ref,
+            base,
+            branch: Some(run.branch.clone()),
+            saved_ref: Some(run.id.saved_ref()),
+            keep_workspace: on_volume,
+            user_name: "Strawboss".to_owned(),
+            user_email: "strawboss@localhost".to_owned(),
+            message: prompt::title(&run.prompt),
+        },
+        setup: project.setup.clone(),
+        checks: Vec::new(),
+        agent: Some(orders),
+        env: project.env.clone(),
+        proxy: !(reach.allow.is_empty() && reach.internal.is_empty()),
+        timeout_ms: project.limits.timeout_ms,
+        disk_bytes: project.limits.disk_bytes,
+        terminal: TERMINAL,
+    };
+    Ok(sandbox::raise(shared, plan, make).await?)
+}
+
+/// The commit that the workspace starts from when it is not on the volume, and a ref that has it.
+async fn start_of(
+    mirror: &Mirror,
+    run: &Run,
+    earlier: Option<&Run>,
+    branch_ref: &str,
+    target_ref: &str,
+) -> Result<(String, String), StepError> {
+    let git = Git::at(&mirror.path);
+    if let Some(earlier) = earlier {
+        for reference in earlier.saved_ref.iter().map(String::as_str).chain([branch_ref]) {
+            let found = git.commit(reference).await.map_err(|error| StepError::Machinery(error.to_string()))?;
+            if let Some(commit) = found {
+                return Ok((commit, reference.to_owned()));
+            }
+        }
+    }
+    Ok((run.base_commit.clone().unwrap_or_default(), target_ref.to_owned()))
+}
+
+/// Waits for the end, and brings it about when the run is to stop or takes too long.
+async fn watch(shared: &Arc<Shared>, work: &Work, raised: &Raised, wake: &Notify) -> Result<Over, StepError> {
+    let over = sandbox::until_over(shared, raised);
+    tokio::pin!(over);
+    let limit = i64::try_from(work.project.limits.timeout_ms).unwrap_or(i64::MAX);
+    loop {
+        let run = shared.parts.store.run(&work.run.id).await?.unwrap_or_else(|| work.run.clone());
+        if run.stop_requested.is_some() {
+            return Ok(stop(shared, raised, &mut over).await);
+        }
+        let since = run.started_at.unwrap_or(run.created_at);
+        let left = limit - shared.now().ms_since(since);
+        if left <= 0 {
+            request_stop(shared, &work.run.id, StopReason::Timeout).await?;
+            continue;
+        }
+        tokio::select! {
+            over = &mut over => return Ok(over),
+            () = wake.notified() => {}
+            () = tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0).min(60_000))) => {}
+        }
+    }
+}
+
+/// Notes that a live run is to stop; the first reason stays.
+pub(crate) async fn request_stop(
+    shared: &Shared,
+    id: &strawboss_core::RunId,
+    reason: StopReason,
+) -> Result<(), strawboss_core::store::StoreError> {
+    let writer = shared.write().await;
+    let Some(mut run) = shared.parts.store.run(id).await? else { return Ok(()) };
+    if !note_stop(&mut run, reason) {
+        return Ok(());
+    }
+    writer.commit(ChangeSet { runs: vec![run], ..ChangeSet::default() }).await?;
+    drop(writer);
+    shared.wake(id);
+    Ok(())
+}
+
+/// Notes on a live run that it is to stop; false when there is nothing to note. Whoever commits it wakes the driver.
+pub(crate) fn note_stop(run: &mut Run, reason: StopReason) -> bool {
+    let asks = run.is_live() && run.stop_requested.is_none();
+    if asks {
+        run.stop_requested = Some(reason);
+    }
+    asks
+}
+
+/// Asks the supervisor, then its PID 1, then ends it.
+async fn stop(shared: &Shared, raised: &Raised, over: &mut (impl Future<Output = Over> + Unpin)) -> Over {
+    let grace = shared.config.stop_grace;
+    let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    if raised.present.tell(&ToSupervisor::Stop { grace_ms })
+        && let Ok(over) = tokio::time::timeout(grace + SAVE_LIMIT, &mut *over).await
+    {
+        return over;
+    }
+    if let Err(error) = shared.parts.runner.stop(&raised.handle, grace + SAVE_LIMIT).await {
+        tracing::warn!(sandbox.id = %raised.present.id, error = %error, "a sandbox could not be stopped");
+    }
+    match raised.present.progress().end {
+        Some(end) => Over::End(end),
+        None => Over::Lost("it did not stop when it was asked to".to_owned()),
+    }
+}
+
+/// The sandbox is gone without a word: its work is saved from its volume, and the task goes on with a new run.
+async fn lost(shared: &Arc<Shared>, work: &Work, why: &str) -> Result<(), StepError> {
+    for row in
+        shared.parts.store.sandbox_list(&work.run.id).await?.iter().filter(|row| row.purpose == Purpose::Agent && !row.removed)
+    {
+        sandbox::lower(shared, &row.id).await?;
+    }
+    fault::point("lost.lowered");
+    let saved = rescue::save(shared, work.run.clone(), &work.project).await?;
+    if work.run.stop_requested.is_some() {
+        return ending::stopped(shared, work, saved).await;
+    }
+    ending::machinery(shared, work, &format!("The sandbox was lost: {why}."), saved).await
+}
+
+async fn ended(shared: &Arc<Shared>, work: &Work, raised: &Raised, end: End) -> Result<(), StepError> {
+    let progress = raised.present.progress();
+    let saved_ref = work.run.id.saved_ref();
+    let saved = progress.pushed.contains_key(&saved_ref).then_some(saved_ref);
+    match end {
+        End::Complete { summary } => pushed(shared, work, progress.agent_session, summary, None).await,
+        End::AgentFailed { detail } => {
+            let quota =
+                shared.parts.store.run(&work.run.id).await?.and_then(|run| run.quota_until).filter(|until| *until > shared.now());
+            pushed(shared, work, progress.agent_session, None, Some(Failure { detail, quota, saved })).await
+        }
+        End::SetupFailed { detail } => {
+            let reason = BlockReason::new(
+                BlockCode::Failed,
+                format!("A set-up command failed: {detail}"),
+                "Mend `setup:` of the project (or what it needs: image, network, cache), then retry the task.",
+            );
+            ending::blocked(shared, work, RunOutcome::Failed, reason).await
+        }
+        End::Stopped if work.run.stop_requested.is_some() || is_stopping(shared, work).await? => {
+            ending::stopped(shared, work, saved).await
+        }
+        End::Stopped => ending::machinery(shared, work, "The sandbox was stopped from outside; its work is saved.", saved).await,
+        End::MachineryFailed { detail } => {
+            sandbox::lower(shared, &raised.present.id).await?;
+            let saved = match saved {
+                Some(saved) => Some(saved),
+                None => rescue::save(shared, work.run.clone(), &work.project).await?,
+            };
+            ending::machinery(shared, work, &detail, saved).await
+        }
+    }
+}
+
+async fn is_stopping(shared: &Shared, work: &Work) -> Result<bool, StepError> {
+    Ok(shared.parts.store.run(&work.run.id).await?.is_some_and(|run| run.stop_requested.is_some()))
+}
+
+/// How an agent failed.
+pub(super) struct Failure {
+    pub(super) detail: String,
+    /// Nothing more is to be had of the provider until then.
+    pub(super) quota: Option<Timestamp>,
+    /// Where its work in progress was pushed, if it was.
+    pub(super) saved: Option<String>,
+}
+
+/// The agent ended and its branch is pushed: what counts is what the mirror has, not what was reported.
+async fn pushed(
+    shared: &Arc<Shared>,
+    work: &Work,
+    session: Option<String>,
+    summary: Option<String>,
+    failure: Option<Failure>,
+) -> Result<(), StepError> {
+    let mirror = mirror_of(shared, work);
+    let git = Git::at(&mirror.path);
+    let head =
+        git.commit(&format!("refs/heads/{}", work.run.branch)).await.map_err(|error| StepError::Machinery(error.to_string()))?;
+    if let Some(head) = &head {
+        let keep = format!("refs/strawboss/runs/{}", work.run.id);
+        git.run(&["update-ref", &keep, head]).await.map_err(|error| StepError::Machinery(error.to_string()))?;
+    }
+    let Some(head) = head else {
+        return match failure {
+            Some(failure) => ending::agent_failed(shared, work, None, failure).await,
+            None => ending::machinery(shared, work, "The branch did not arrive in the mirror.", None).await,
+        };
+    };
+    if let Some(failure) = failure {
+        return ending::agent_failed(shared, work, Some(head), failure).await;
+    }
+    // A diff that cannot be computed shows damage before anybody is asked to look at it.
+    let base = work.run.base_commit.clone().unwrap_or_default();
+    diff::stat(&mirror.path, &base, &head).await.map_err(|error| StepError::Machinery(error.to_string()))?;
+    let writer = shared.write().await;
+    let Some(mut run) = shared.parts.store.run(&work.run.id).await? else { return Ok(()) };
+    run.head_commit = Some(head);
+    run.summary = summary.or(run.summary);
+    run.agent_session = session.or(run.agent_session);
+    run.advance(RunState::Checking, shared.now())?;
+    writer.commit(ChangeSet { runs: vec![run], ..ChangeSet::default() }).await?;
+    drop(writer);
+    fault::point("agent.ended");
+    for row in
+        shared.parts.store.sandbox_list(&work.run.id).await?.iter().filter(|row| row.purpose == Purpose::Agent && !row.removed)
+    {
+        sandbox::lower_or_leave(shared, &row.id).await;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MirrorError, StepError, from_mirror};
+    use crate::git::GitError;
+
+    #[test]
+    fn a_full_disk_is_waited_out_and_uses_up_no_try() {
+        let failed = |stderr: &str| {
+            MirrorError::Git(GitError::Failed { command: "fetch".to_owned(), code: Some(128), stderr: stderr.to_owned() })
+        };
+        let full = from_mirror(failed("fatal: unable to write loose object file: No space left on device"));
+        assert!(matches!(full, StepError::Later(_)), "{full}");
+        let full = from_mirror(MirrorError::Folder { path: "/x".into(), source: std::io::Error::from_raw_os_error(28) });
+        assert!(matches!(full, StepError::Later(_)), "{full}");
+        let other = from_mirror(failed("fatal: bad object"));
+        assert!(matches!(other, StepError::Machinery(_)), "{other}");
+    }
+}

@@ -1,0 +1,229 @@
+//! How runs end, and what becomes of their tasks: each end is one transaction.
+
+use super::agent::Failure;
+use super::{StepError, Work};
+use crate::shared::{Shared, Writer};
+use crate::{fault, landing, metering, prompt, rescue, sandbox};
+use std::sync::Arc;
+use strawboss_core::project::ReviewMode;
+use strawboss_core::run::{CheckResult, Run, StopReason};
+use strawboss_core::store::ChangeSet;
+use strawboss_core::task::Task;
+use strawboss_core::{BlockCode, BlockReason, RunId, RunOutcome, Timestamp};
+
+/// The longest wait after failures of the machinery, in milliseconds.
+const BACKOFF_LIMIT_MS: i64 = 300_000;
+
+/// Ends a run with `outcome`, lets `then` move its task, and commits both.
+async fn end(
+    shared: &Arc<Shared>,
+    work: &Work,
+    outcome: RunOutcome,
+    detail: Option<String>,
+    then: impl FnOnce(&mut Run, &mut Task, Timestamp) -> Result<(), StepError>,
+) -> Result<(), StepError> {
+    let writer = shared.write().await;
+    let Some((mut run, mut task)) = fresh(shared, &writer, &work.run.id).await? else { return Ok(()) };
+    let now = shared.now();
+    let gathered = metering::take(shared, &run.id);
+    if let Some(gathered) = gathered.clone() {
+        gathered.into_run(&mut run);
+    }
+    run.finish(outcome, detail, now)?;
+    then(&mut run, &mut task, now)?;
+    tracing::info!(run.id = %run.id, outcome = outcome.word(), task.state = task.state.word(), "a run ended");
+    let landing = run.approved_at.is_some();
+    let id = task.id.clone();
+    writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
+    drop(writer);
+    fault::point("run.ended");
+    shared.hub.end(&work.run.id);
+    clean(shared, &work.run.id).await;
+    if landing {
+        landing::spawn(shared, &id);
+    }
+    Ok(())
+}
+
+async fn fresh(shared: &Shared, _writer: &Writer<'_>, id: &RunId) -> Result<Option<(Run, Task)>, StepError> {
+    let Some(run) = shared.parts.store.run(id).await? else { return Ok(None) };
+    if !run.is_live() {
+        return Ok(None);
+    }
+    let Some(task) = shared.parts.store.task(&run.task).await? else { return Ok(None) };
+    Ok(Some((run, task)))
+}
+
+/// Removes every sandbox of a run that is over; what cannot be removed now is found again by reconciliation. The volume
+/// goes when nothing will go on with it.
+pub(super) async fn clean(shared: &Shared, id: &RunId) {
+    let Ok(rows) = shared.parts.store.sandbox_list(id).await else { return };
+    for row in rows.iter().filter(|row| !row.removed) {
+        sandbox::lower_or_leave(shared, &row.id).await;
+    }
+    rescue::release_volume(shared, id).await;
+}
+
+/// The checks have run on `head`.
+pub(super) async fn checked(shared: &Arc<Shared>, work: &Work, head: &str, results: Vec<CheckResult>) -> Result<(), StepError> {
+    let red: Vec<String> = results.iter().filter(|check| !check.passed()).map(|check| format!("`{}`", check.command)).collect();
+    let outcome = if red.is_empty() { RunOutcome::Succeeded } else { RunOutcome::Failed };
+    let detail = (!red.is_empty()).then(|| format!("These checks failed: {}.", red.join(", ")));
+    let project = &work.project;
+    end(shared, work, outcome, detail, |run, task, now| {
+        run.checks = results;
+        run.checked_commit = Some(head.to_owned());
+        task.submit(now)?;
+        let changed = run.head_commit != run.base_commit;
+        match project.review {
+            ReviewMode::Auto if run.is_green() && changed => run.approved_at = Some(now),
+            ReviewMode::Auto if !run.is_green() && task.sent_back + 1 < project.tries => {
+                task.sent_back += 1;
+                task.send_back(prompt::red_checks(run), now)?;
+            }
+            ReviewMode::Auto | ReviewMode::Manual => {}
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The checks could not be run: a person decides on what there is.
+pub(super) async fn unchecked(shared: &Arc<Shared>, work: &Work, why: &str) -> Result<(), StepError> {
+    let detail = format!("The checks could not be run: {why}");
+    end(shared, work, RunOutcome::Failed, Some(detail), |_, task, now| Ok(task.submit(now)?)).await
+}
+
+/// The run was asked to stop.
+pub(super) async fn stopped(shared: &Arc<Shared>, work: &Work, saved: Option<String>) -> Result<(), StepError> {
+    let reason = shared.parts.store.run(&work.run.id).await?.and_then(|run| run.stop_requested).unwrap_or(StopReason::Person);
+    let limit = work.project.limits.timeout_ms / 1000;
+    let (outcome, detail) = match reason {
+        StopReason::Person => (RunOutcome::Stopped, "A person stopped it.".to_owned()),
+        StopReason::Withdrawn => (RunOutcome::Stopped, "Its row was deleted or set Completed.".to_owned()),
+        StopReason::RowBlocked => (RunOutcome::Stopped, "Its row was set Blocked.".to_owned()),
+        StopReason::RowPaused => (RunOutcome::Stopped, "Its row was set Paused.".to_owned()),
+        StopReason::Timeout => (RunOutcome::TimedOut, format!("It ran longer than the project's limit of {limit} seconds.")),
+    };
+    end(shared, work, outcome, Some(detail), |run, task, now| {
+        run.saved_ref = saved.or(run.saved_ref.take());
+        match reason {
+            StopReason::Person | StopReason::RowPaused => task.pause(None, now)?,
+            StopReason::Withdrawn => task.cancel(now)?,
+            StopReason::RowBlocked => task.block(row_blocked(), now)?,
+            StopReason::Timeout => task.block(
+                BlockReason::new(
+                    BlockCode::Failed,
+                    format!("The run took longer than the project's limit of {limit} seconds; its work is saved."),
+                    "Look at the run, then retry the task, make it smaller, or raise `limits.timeout`.",
+                ),
+                now,
+            )?,
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The reason for a row that says Blocked.
+pub(crate) fn row_blocked() -> BlockReason {
+    BlockReason::new(
+        BlockCode::BySource,
+        "Its row in the backlog says Blocked.",
+        "Set the row's Status to Pending when it may go on.",
+    )
+}
+
+/// The agent failed; what it pushed is kept. A quota that resets parks the task until then.
+pub(super) async fn agent_failed(
+    shared: &Arc<Shared>,
+    work: &Work,
+    head: Option<String>,
+    failure: Failure,
+) -> Result<(), StepError> {
+    let Failure { detail, quota, saved } = failure;
+    end(shared, work, RunOutcome::Failed, Some(detail.clone()), |run, task, now| {
+        run.head_commit = head;
+        run.saved_ref = saved.or(run.saved_ref.take());
+        if let Some(until) = quota {
+            task.pause(Some(until), now)?;
+        } else {
+            // Retrying goes on with the same session: what the agent did until it failed is not thrown away.
+            let message = format!("The agent failed: {}", detail.chars().take(500).collect::<String>());
+            task.block(
+                BlockReason::new(BlockCode::Failed, message, "Look at the run, then retry the task or change what it asks for."),
+                now,
+            )?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// A person must change something before another run makes sense.
+pub(super) async fn blocked(
+    shared: &Arc<Shared>,
+    work: &Work,
+    outcome: RunOutcome,
+    reason: BlockReason,
+) -> Result<(), StepError> {
+    end(shared, work, outcome, Some(reason.message.clone()), |_, task, now| Ok(task.block(reason, now)?)).await
+}
+
+/// The machinery failed: the task is tried again a little later, up to a limit.
+pub(super) async fn machinery(shared: &Arc<Shared>, work: &Work, why: &str, saved: Option<String>) -> Result<(), StepError> {
+    // Asked to stop while it was being raised, its sandbox is lost as often as it says so: either way it has stopped.
+    if shared.parts.store.run(&work.run.id).await?.is_some_and(|run| run.stop_requested.is_some()) {
+        return stopped(shared, work, saved).await;
+    }
+    let backoff = i64::try_from(shared.config.backoff.as_millis()).unwrap_or(BACKOFF_LIMIT_MS);
+    let tries = shared.config.machinery_tries;
+    end(shared, work, RunOutcome::Lost, Some(why.to_owned()), |run, task, now| {
+        run.saved_ref = saved.or(run.saved_ref.take());
+        if task.machinery_failures + 1 >= tries {
+            let message =
+                format!("The machinery failed {tries} times in a row, last: {}", why.chars().take(500).collect::<String>());
+            return Ok(task.block(
+                BlockReason::new(
+                    BlockCode::MachineryFailed,
+                    message,
+                    "Run `strawboss doctor`, mend what it names, then retry the task.",
+                ),
+                now,
+            )?);
+        }
+        let wait = backoff.saturating_mul(1 << task.machinery_failures.min(16)).min(BACKOFF_LIMIT_MS);
+        let has_session = run.agent_session.is_some() || run.saved_ref.is_some();
+        Ok(task.requeue(has_session, now.plus_ms(wait), now)?)
+    })
+    .await
+}
+
+/// Ends a run whose step failed for good.
+pub(super) async fn give_up(shared: &Arc<Shared>, id: &RunId, error: StepError) -> Result<(), StepError> {
+    let Some(run) = shared.parts.store.run(id).await? else { return Ok(()) };
+    let Some(task) = shared.parts.store.task(&run.task).await? else { return Ok(()) };
+    let Some(project) = shared.project(&run.project) else {
+        // Without its project nothing more can be said of limits; the run only has to end.
+        let reason = BlockReason::new(
+            BlockCode::NoSuchProject,
+            format!("The project `{}` is no longer configured.", run.project),
+            "Add it under `projects:` in strawboss.yaml again.",
+        );
+        let writer = shared.write().await;
+        let Some((mut run, mut task)) = fresh(shared, &writer, id).await? else { return Ok(()) };
+        let now = shared.now();
+        run.finish(RunOutcome::Lost, Some(reason.message.clone()), now)?;
+        task.block(reason, now)?;
+        writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
+        return Ok(());
+    };
+    let work = Work { run, task, project };
+    match error {
+        StepError::Person(reason) => blocked(shared, &work, RunOutcome::Failed, reason).await,
+        StepError::Later(why) | StepError::Machinery(why) | StepError::Defect(why) => {
+            tracing::warn!(run.id = %id, why, "a run failed for want of machinery");
+            machinery(shared, &work, &why, None).await
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The handle on the engine: starts it, stops it, and is what everybody outside holds.
+
+use crate::config::{EngineConfig, Parts};
+use crate::error::Refused;
+use crate::git::mirror;
+use crate::link::{GitAccess, Reach, SupervisorLink};
+use crate::shared::{Shared, lock};
+use crate::{outbox, reconcile, scheduler, supervise, sync};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use strawboss_core::store::ApiToken;
+use strawboss_core::{RunId, SandboxId};
+use strawboss_protocol::api::{NewToken, TokenView};
+use strawboss_protocol::supervisor::TokenGrant;
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Engine {
+    /// Makes the engine without starting anything, so that doors can be wired to it.
+    pub fn new(config: EngineConfig, parts: Parts) -> Self {
+        Self { shared: Arc::new(Shared::new(config, parts)) }
+    }
+
+    /// Starts its loops. What was live goes on.
+    pub async fn start(&self) -> Result<(), Refused> {
+        let shared = &self.shared;
+        scheduler::observe_projects(shared).await;
+        scheduler::observe_parts(shared).await;
+        scheduler::go_on(shared).await?;
+        shared.tracker.spawn(reconcile::run(Arc::clone(shared)));
+        shared.tracker.spawn(scheduler::run(Arc::clone(shared)));
+        shared.tracker.spawn(scheduler::look(Arc::clone(shared)));
+        shared.tracker.spawn(outbox::run(Arc::clone(shared)));
+        for source in shared.config.sources.clone() {
+            shared.tracker.spawn(sync::follow(Arc::clone(shared), source));
+        }
+        Ok(())
+    }
+
+    /// Starts nothing new, ends its loops and waits for them. Sandboxes go on; the next start adopts them.
+    pub async fn shutdown(&self) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+        self.shared.stop.cancel();
+        self.shared.tracker.close();
+        self.shared.tracker.wait().await;
+    }
+
+    /// Makes an API token; the view holds its secret.
+    pub async fn token_create(&self, new: NewToken) -> Result<TokenView, Refused> {
+        self.shared.token_create(new).await
+    }
+
+    /// Tokens without their secrets.
+    pub async fn token_list(&self) -> Result<Vec<TokenView>, Refused> {
+        self.shared.token_list().await
+    }
+
+    /// Ends a token.
+    pub async fn token_revoke(&self, id: &str) -> Result<(), Refused> {
+        self.shared.token_revoke(id).await
+    }
+
+    /// The token that this secret belongs to and that is not over.
+    pub async fn token_check(&self, secret: &str) -> Result<Option<ApiToken>, Refused> {
+        self.shared.token_check(secret).await
+    }
+
+    /// Gives a door's first caller the control token; refused ever after.
+    pub async fn door_token(&self, sandbox: &SandboxId) -> Result<TokenGrant, Refused> {
+        supervise::grant(&self.shared, sandbox).await
+    }
+
+    /// Takes a supervisor's connection.
+    pub fn door_connect(&self, sandbox: &SandboxId, bearer: &str) -> Result<SupervisorLink, Refused> {
+        supervise::connect(&self.shared, sandbox, bearer)
+    }
+
+    /// What the sandbox may do with its mirror.
+    pub fn door_git(&self, sandbox: &SandboxId) -> Result<GitAccess, Refused> {
+        lock(&self.shared.present)
+            .get(sandbox)
+            .map(|present| present.git.clone())
+            .ok_or_else(|| Refused::not_found("sandbox", sandbox))
+    }
+
+    /// What else the sandbox may reach.
+    pub fn door_reach(&self, sandbox: &SandboxId) -> Result<Reach, Refused> {
+        lock(&self.shared.present)
+            .get(sandbox)
+            .map(|present| present.reach.clone())
+            .ok_or_else(|| Refused::not_found("sandbox", sandbox))
+    }
+
+    /// The project's mirror that a run works on, for people who want the branch: its path.
+    pub async fn run_mirror(&self, run: &RunId) -> Result<std::path::PathBuf, Refused> {
+        let run = crate::queries::load_run(&self.shared, run).await?;
+        let project = self.shared.project(&run.project).ok_or_else(|| Refused::not_found("project", &run.project))?;
+        Ok(mirror::path_of(self.shared.data_dir(), &project))
+    }
+
+    /// Now, by the engine's clock.
+    pub fn clock_now(&self) -> strawboss_core::Timestamp {
+        self.shared.now()
+    }
+}

@@ -1,0 +1,214 @@
+//! Lands accepted work: merges it into the target as it is now, checks the result again if it is new, moves the branch.
+//!
+//! That work was accepted is stored on its run, so landing goes on after a restart; landing twice is no error.
+
+use crate::drive::{self, Subject};
+use crate::git::land::{self, LandError, Merge};
+use crate::git::mirror::{self, MirrorError};
+use crate::shared::{Shared, lock};
+use crate::{fault, prompt, rescue};
+use std::sync::Arc;
+use std::time::Duration;
+use strawboss_core::run::{CheckResult, Run};
+use strawboss_core::store::{ChangeSet, StoreError, TaskFilter};
+use strawboss_core::task::Task;
+use strawboss_core::{RunId, TaskId, TaskState};
+
+/// How often a target may move under the merge before a person is told.
+const MOVES: u32 = 5;
+
+/// How a try to land went.
+enum Landed {
+    At(String),
+    Problem(String),
+}
+
+/// Starts to land a task's accepted work, unless that is under way.
+pub(crate) fn spawn(shared: &Arc<Shared>, task: &TaskId) {
+    if !lock(&shared.landing).insert(task.clone()) {
+        return;
+    }
+    let shared = Arc::clone(shared);
+    let task = task.clone();
+    shared.clone().tracker.spawn(async move {
+        let mut wait = shared.config.backoff;
+        loop {
+            let result = tokio::select! {
+                () = shared.stop.cancelled() => break,
+                result = once(&shared, &task) => result,
+            };
+            match result {
+                Ok(()) => break,
+                Err(why) => {
+                    tracing::warn!(task.id = %task, why, "landing accepted work is tried again");
+                    tokio::select! {
+                        () = shared.stop.cancelled() => break,
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                    wait = (wait * 2).min(Duration::from_mins(1));
+                }
+            }
+        }
+        lock(&shared.landing).remove(&task);
+        shared.bus.changed(std::iter::once(&task));
+        shared.nudge.notify_one();
+    });
+}
+
+/// The task and its accepted run, when there is something to land.
+async fn accepted(shared: &Shared, id: &TaskId) -> Result<Option<(Task, Run)>, StoreError> {
+    let Some(task) = shared.parts.store.task(id).await?.filter(|task| task.state == TaskState::Review) else { return Ok(None) };
+    let run = match &task.run {
+        Some(run) => shared.parts.store.run(run).await?,
+        None => None,
+    };
+    Ok(run.filter(|run| run.approved_at.is_some()).map(|run| (task, run)))
+}
+
+async fn once(shared: &Arc<Shared>, id: &TaskId) -> Result<(), String> {
+    let Some((task, run)) = accepted(shared, id).await.map_err(|error| error.to_string())? else { return Ok(()) };
+    let landed = try_to_land(shared, &task, &run).await?;
+    fault::point("landing.landed");
+    let writer = shared.write().await;
+    let Some((mut task, mut run)) = accepted(shared, id).await.map_err(|error| error.to_string())? else { return Ok(()) };
+    match landed {
+        Landed::At(commit) => {
+            tracing::info!(task.id = %task.id, commit, "accepted work landed");
+            run.merged_commit = Some(commit);
+            run.merge_problem = None;
+            task.finish(shared.now()).map_err(|error| error.to_string())?;
+        }
+        Landed::Problem(problem) => {
+            tracing::info!(task.id = %task.id, problem, "accepted work did not land");
+            run.merge_problem = Some(problem);
+            run.approved_at = None;
+        }
+    }
+    let last = run.id.clone();
+    writer
+        .commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() })
+        .await
+        .map_err(|error| error.to_string())?;
+    drop(writer);
+    rescue::release_volume(shared, &last).await;
+    Ok(())
+}
+
+async fn try_to_land(shared: &Arc<Shared>, task: &Task, run: &Run) -> Result<Landed, String> {
+    let Some(project) = shared.project(&run.project) else {
+        return Ok(Landed::Problem(format!("The project `{}` is no longer configured.", run.project)));
+    };
+    let Some(head) = run.head_commit.clone() else { return Ok(Landed::Problem("There is no commit to merge.".to_owned())) };
+    let message = format!(
+        "Merge {}: {}\n\nStrawboss-Task: {}\nStrawboss-Run: {}",
+        run.branch,
+        prompt::title(&task.action),
+        task.id,
+        run.id
+    );
+    let guard = shared.mirror_lock(&project.name);
+    for _ in 0..MOVES {
+        let held = guard.lock().await;
+        let mirror = match mirror::sync(shared.data_dir(), &project).await {
+            Ok(mirror) => mirror,
+            Err(MirrorError::Unusable(unusable)) => return Ok(Landed::Problem(format!("{} {}", unusable.message, unusable.fix))),
+            Err(error) => return Err(error.to_string()),
+        };
+        if mirror.target != run.target {
+            return Ok(Landed::Problem(format!(
+                "The run was made for `{}`, but the target is now `{}`.",
+                run.target, mirror.target
+            )));
+        }
+        let merge = land::merge(&mirror, &run.id, &head, &message).await.map_err(|error| error.to_string())?;
+        let (commit, from, checked) = match merge {
+            Merge::Landed => return Ok(Landed::At(head)),
+            Merge::Conflict { files } => {
+                let files = if files.is_empty() { String::new() } else { format!(" in {}", files.join(", ")) };
+                return Ok(Landed::Problem(format!(
+                    "It conflicts with `{}`{files}. Send it back with a word on how to resolve it, or merge the branch `{}` by hand.",
+                    mirror.target, run.branch
+                )));
+            }
+            Merge::Ready { commit, from, checked } => (commit, from, checked),
+        };
+        drop(held);
+        if !checked && !project.checks.is_empty() {
+            let subject = Subject {
+                run: run.id.clone(),
+                project: project.clone(),
+                mirror: mirror.path.clone(),
+                commit: commit.clone(),
+                reference: land::merge_ref(&run.id),
+                base: from.clone(),
+            };
+            let results = drive::run_checks(shared, &subject).await?;
+            shared.hub.end(&run.id);
+            if let Some(red) = results.iter().find(|check| !check.passed()) {
+                return Ok(Landed::Problem(red_after_merge(&mirror.target, red)));
+            }
+        }
+        fault::point("landing.merged");
+        let held = guard.lock().await;
+        let landed = land::land(&mirror, &project, &run.id, &run.branch, &commit, &from).await;
+        drop(held);
+        match landed {
+            Ok(()) => return Ok(Landed::At(commit)),
+            Err(LandError::Moved) => {}
+            Err(LandError::Person(problem)) => return Ok(Landed::Problem(problem)),
+            Err(LandError::Mirror(MirrorError::Unusable(unusable))) => {
+                return Ok(Landed::Problem(format!("{} {}", unusable.message, unusable.fix)));
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(Landed::Problem(format!(
+        "`{}` moved {MOVES} times while the work was being merged. Approve again when it is quieter.",
+        run.target
+    )))
+}
+
+fn red_after_merge(target: &str, red: &CheckResult) -> String {
+    let tail: String = red.output_tail.chars().rev().take(600).collect::<Vec<_>>().into_iter().rev().collect();
+    format!(
+        "`{target}` moved meanwhile, and on the result of the merge the check `{}` failed: {}. Send it back so that the agent can adapt it.",
+        red.command,
+        tail.trim()
+    )
+}
+
+/// Notes that a task's work is accepted and starts to land it.
+pub(crate) async fn approve(shared: &Arc<Shared>, id: &TaskId) -> Result<RunId, crate::Refused> {
+    use crate::Refused;
+    let writer = shared.write().await;
+    let Some((task, run)) = writer.task_with_run(id).await? else { return Err(Refused::not_found("task", id)) };
+    let Some(mut run) = run.filter(|_| task.state == TaskState::Review) else {
+        return Err(Refused::conflict(
+            format!("The task {id} is {}; only work in review can be approved.", task.state.word()),
+            format!("See it with `strawboss task show {id}`."),
+        ));
+    };
+    if run.head_commit.is_none() {
+        return Err(Refused::conflict(
+            format!("The run {} left no commit.", run.id),
+            "Send it back with a comment, or discard it.",
+        ));
+    }
+    run.approved_at = Some(shared.now());
+    run.merge_problem = None;
+    let run_id = run.id.clone();
+    writer.commit_silently(&ChangeSet { runs: vec![run], ..ChangeSet::default() }).await?;
+    drop(writer);
+    spawn(shared, id);
+    Ok(run_id)
+}
+
+/// The runs whose work is accepted and has not landed yet.
+pub(crate) async fn accepted_runs(shared: &Shared) -> Result<Vec<Run>, StoreError> {
+    let filter = TaskFilter { states: vec![TaskState::Review], ..TaskFilter::default() };
+    let mut runs = Vec::new();
+    for task in shared.parts.store.task_list(&filter).await? {
+        runs.extend(accepted(shared, &task.id).await?.map(|(_, run)| run));
+    }
+    Ok(runs)
+}

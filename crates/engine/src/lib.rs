@@ -1,0 +1,38 @@
+//! What makes the crew work: scheduler, runs, sessions, reviews and merges.
+//!
+//! The engine is the only writer of state. Routes, command line and sources send it commands through [`Engine`]; it
+//! reaches the world through the ports of the core (store, backlog, runner) and the `git` program, and knows neither
+//! HTTP nor SQL nor Docker.
+
+mod commands;
+pub mod config;
+mod drive;
+mod engine;
+mod error;
+mod events;
+mod fault;
+mod git;
+mod landing;
+pub mod link;
+mod metering;
+mod outbox;
+pub mod ports;
+mod prompt;
+mod queries;
+mod reconcile;
+mod rescue;
+mod sandbox;
+mod scheduler;
+mod session;
+mod shared;
+mod supervise;
+mod sync;
+mod tokens;
+mod views;
+
+pub use config::{EngineConfig, Parts, Source};
+pub use engine::Engine;
+pub use error::Refused;
+pub use events::Events;
+pub use queries::TaskQuery;
+pub use session::{Viewer, ViewerFrame};

@@ -1,0 +1,124 @@
+//! Carries out what followed from state changes: write-backs to backlogs, until they land.
+
+use crate::fault;
+use crate::shared::{Shared, WRITE_BACK, message_key};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use strawboss_core::backlog::{BacklogStatus, WriteBack, WriteOutcome};
+use strawboss_core::store::{ChangeSet, Message, StoreError};
+
+/// How many messages are taken at once.
+const BATCH: u32 = 500;
+/// How often waiting messages are looked at without a wake-up.
+const LOOK: Duration = Duration::from_secs(5);
+/// The longest wait between two tries, in milliseconds.
+const RETRY_LIMIT_MS: i64 = 60_000;
+
+/// Wakes it.
+pub(crate) fn wake(shared: &Shared) {
+    shared.mail.notify_one();
+}
+
+/// Runs until the engine stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    loop {
+        match deliver(&shared).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(error = %error, "the outbox cannot be read or written now; trying again"),
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = shared.mail.notified() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Carries out what is due; true when there may be more at once.
+pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
+    let due = shared.parts.store.outbox_due(shared.now(), BATCH).await?;
+    let full = due.len() == BATCH as usize;
+    let mut by_source: BTreeMap<String, Vec<(Message, WriteBack)>> = BTreeMap::new();
+    let mut delivered = Vec::new();
+    for message in due {
+        let source = message.key.split('\u{1f}').next().unwrap_or_default().to_owned();
+        match serde_json::from_str::<WriteBack>(&message.payload) {
+            Ok(write) if message.topic == WRITE_BACK => by_source.entry(source).or_default().push((message, write)),
+            _ => {
+                tracing::error!(message.id, topic = message.topic, "a message that this version does not know is dropped");
+                delivered.push(message.id);
+            }
+        }
+    }
+    for (source, messages) in by_source {
+        let Some(backlog) = shared.config.sources.iter().find(|configured| configured.backlog.name() == source) else {
+            // The source is no longer configured: there is nothing to write to.
+            delivered.extend(messages.iter().map(|(message, _)| message.id));
+            continue;
+        };
+        let exchange = shared.exchange(&source);
+        let _exchanging = exchange.lock().await;
+        let known = known(shared, &source).await?;
+        let writes: Vec<WriteBack> = messages
+            .iter()
+            .map(|(message, write)| WriteBack { known: known.get(&message.key).copied(), ..write.clone() })
+            .collect();
+        match backlog.backlog.write_back(&writes).await {
+            Ok(outcomes) => {
+                fault::point("outbox.written");
+                landed(shared, &source, &messages, &outcomes).await?;
+            }
+            Err(error) => {
+                tracing::warn!(source, error = %error, "a write-back to the backlog failed; it is tried again");
+                for (message, _) in &messages {
+                    let wait = 1000_i64.saturating_mul(1 << message.failures.min(10)).min(RETRY_LIMIT_MS);
+                    shared.parts.store.outbox_failed(message.id, &error.to_string(), shared.now().plus_ms(wait)).await?;
+                }
+            }
+        }
+    }
+    if !delivered.is_empty() {
+        let writer = shared.write().await;
+        writer.commit_silently(&ChangeSet { delivered, ..ChangeSet::default() }).await?;
+    }
+    Ok(full)
+}
+
+/// What the rows of a source are known to say.
+async fn known(shared: &Shared, source: &str) -> Result<HashMap<String, BacklogStatus>, StoreError> {
+    let tasks = shared.parts.store.task_list_by_source(source).await?;
+    let links = tasks.into_iter().filter_map(|task| task.source);
+    Ok(links.map(|link| (message_key(&link.source, &link.native_ref), link.row_status)).collect())
+}
+
+/// Notes what the rows say now.
+async fn landed(
+    shared: &Shared,
+    source: &str,
+    messages: &[(Message, WriteBack)],
+    outcomes: &[WriteOutcome],
+) -> Result<(), StoreError> {
+    let writer = shared.write().await;
+    let mut changes = ChangeSet { delivered: messages.iter().map(|(message, _)| message.id).collect(), ..ChangeSet::default() };
+    let tasks = shared.parts.store.task_list_by_source(source).await?;
+    let by_key: BTreeMap<String, _> = tasks
+        .into_iter()
+        .filter_map(|task| task.source.as_ref().map(|link| message_key(&link.source, &link.native_ref)).map(|key| (key, task)))
+        .collect();
+    for ((message, write), outcome) in messages.iter().zip(outcomes) {
+        if *outcome == WriteOutcome::Written
+            && let Some(task) = by_key.get(&message.key)
+        {
+            let mut task = task.clone();
+            if let Some(link) = &mut task.source
+                && link.row_status != write.status
+            {
+                link.row_status = write.status;
+                changes.tasks.push(task);
+            }
+        }
+    }
+    writer.commit_silently(&changes).await
+}

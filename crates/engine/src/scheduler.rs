@@ -1,0 +1,278 @@
+//! The scheduler: takes a snapshot, asks the policy, does what it says.
+//!
+//! It takes no input but a nudge, so it may run at any time, twice, or after a crash.
+
+use crate::git::mirror;
+use crate::shared::{Shared, lock};
+use crate::{drive, fault, landing, metering, outbox};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use strawboss_core::policy::{self, Capacity, Decision, LiveRun, Snapshot};
+use strawboss_core::run::Run;
+use strawboss_core::store::{ChangeSet, StoreError, TaskFilter};
+use strawboss_core::task::Task;
+use strawboss_core::{BlockReason, Project, RunState, TaskId, TaskState};
+use strawboss_protocol::api::PartView;
+
+/// How often repositories and the runner are looked at again.
+const LOOK: Duration = Duration::from_secs(15);
+/// How often a runner that is away is asked whether it is back.
+const LOOK_AWAY: Duration = Duration::from_secs(2);
+/// How often use and refusals are written.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Runs until the engine stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut tick = tokio::time::interval(shared.config.tick);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = shared.nudge.notified() => {}
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = round(&shared).await {
+            tracing::warn!(error = %error, "a round of the scheduler did not succeed; it is tried again");
+        }
+    }
+}
+
+/// Looks at repositories and the runner, and writes what was gathered, until the engine stops.
+pub(crate) async fn look(shared: Arc<Shared>) {
+    let mut look = tokio::time::interval(LOOK);
+    let mut away = tokio::time::interval(LOOK_AWAY);
+    let mut flush = tokio::time::interval(FLUSH);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    away.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => {
+                metering::flush(&shared).await;
+                return;
+            }
+            _ = flush.tick() => metering::flush(&shared).await,
+            _ = away.tick(), if runner_is_away(&shared) => observe_parts(&shared).await,
+            _ = look.tick() => {
+                observe_projects(&shared).await;
+                observe_parts(&shared).await;
+            }
+        }
+    }
+}
+
+/// Looks at each project's repository; the policy blocks what cannot be worked on, and lifts that by itself.
+pub(crate) async fn observe_projects(shared: &Shared) {
+    let mut catalog = (*shared.catalog()).clone();
+    let mut changed = false;
+    for project in catalog.projects.values_mut() {
+        let configured = shared.config.catalog.projects.get(&project.name).and_then(|configured| configured.unusable.clone());
+        let seen = match configured {
+            Some(configured) => Some(configured),
+            None => mirror::inspect(project).await,
+        };
+        if seen != project.unusable {
+            project.unusable = seen;
+            changed = true;
+        }
+    }
+    if changed {
+        shared.set_catalog(catalog);
+        shared.nudge.notify_one();
+    }
+}
+
+/// Asks runner and store how they are.
+pub(crate) async fn observe_parts(shared: &Shared) {
+    let now = shared.now().0;
+    let (ok, detail, name) = match shared.parts.runner.info().await {
+        Ok(info) => (true, info.detail, info.kind),
+        Err(error) => (false, error.to_string(), "runner".to_owned()),
+    };
+    let came_back = note(&shared.runner_seen, name, ok, detail, now);
+    let store = shared.parts.store.ping().await;
+    let detail = store.as_ref().err().map_or_else(|| "answers".to_owned(), ToString::to_string);
+    note(&shared.store_seen, "store".to_owned(), store.is_ok(), detail, now);
+    if came_back {
+        shared.nudge.notify_one();
+    }
+}
+
+/// Notes how a part is, and since when; true when it answers again.
+fn note(seen: &Mutex<Option<PartView>>, name: String, ok: bool, detail: String, now: i64) -> bool {
+    let mut seen = lock(seen);
+    let since = seen.as_ref().filter(|old| old.ok == ok).map_or(now, |old| old.since);
+    let came_back = ok && seen.as_ref().is_some_and(|old| !old.ok);
+    *seen = Some(PartView { name, ok, detail, since });
+    came_back
+}
+
+fn runner_is_away(shared: &Shared) -> bool {
+    lock(&shared.runner_seen).as_ref().is_some_and(|seen| !seen.ok)
+}
+
+fn live(run: &Run, tasks: &[Task]) -> LiveRun {
+    LiveRun {
+        id: run.id.clone(),
+        task: run.task.clone(),
+        project: run.project.clone(),
+        gpu: tasks.iter().find(|task| task.id == run.task).is_some_and(|task| task.needs_gpu),
+    }
+}
+
+/// One round: everything that can start starts.
+pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    wake_paused(shared).await?;
+    let store = &shared.parts.store;
+    let states = vec![TaskState::Queued, TaskState::Blocked, TaskState::Running];
+    let tasks = store.task_list(&TaskFilter { states, ..TaskFilter::default() }).await?;
+    let mut runs = store.run_list_live().await?;
+    for run in &runs {
+        drive::spawn(shared, &run.id);
+    }
+    // Accepted work holds its project until it has landed: what starts next starts from it and does not conflict with it.
+    runs.extend(landing::accepted_runs(shared).await?);
+    let catalog = shared.catalog();
+    let runner_away = runner_is_away(shared);
+    let live: Vec<LiveRun> = runs.iter().map(|run| live(run, &tasks)).collect();
+    let snapshot = Snapshot {
+        tasks: &tasks,
+        runs: &live,
+        catalog: &catalog,
+        capacity: Capacity {
+            slots: shared.config.slots,
+            gpus: shared.config.gpus,
+            closed: runner_away || shared.draining.load(Ordering::Relaxed),
+        },
+        now: shared.now(),
+    };
+    let policy::Round { decisions, holds } = policy::round(&snapshot);
+    *lock(&shared.holds) = holds;
+    for decision in decisions {
+        match decision {
+            Decision::Start(task) => start(shared, &task).await?,
+            Decision::Block(task, reason) => block(shared, &task, reason).await?,
+            Decision::Unblock(task) => unblock(shared, &task).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Tasks whose quota has reset go back into the queue.
+async fn wake_paused(shared: &Shared) -> Result<(), StoreError> {
+    let paused = shared.parts.store.task_list(&TaskFilter { states: vec![TaskState::Paused], ..TaskFilter::default() }).await?;
+    let now = shared.now();
+    for task in paused.iter().filter(|task| task.not_before.is_some_and(|moment| moment <= now)) {
+        change(shared, &task.id, |task| task.not_before.is_some() && task.queue(now).is_ok()).await?;
+    }
+    Ok(())
+}
+
+/// Applies a transition to a task as it is now; commits when it says so.
+async fn change(shared: &Shared, id: &TaskId, transition: impl FnOnce(&mut Task) -> bool) -> Result<(), StoreError> {
+    let writer = shared.write().await;
+    let Some(mut task) = shared.parts.store.task(id).await? else { return Ok(()) };
+    if !transition(&mut task) {
+        return Ok(());
+    }
+    writer.commit(ChangeSet { tasks: vec![task], ..ChangeSet::default() }).await
+}
+
+async fn block(shared: &Shared, id: &TaskId, reason: BlockReason) -> Result<(), StoreError> {
+    let now = shared.now();
+    tracing::info!(task.id = %id, reason = reason.message, "a task may not run");
+    change(shared, id, |task| matches!(task.state, TaskState::Queued | TaskState::Blocked) && task.block(reason, now).is_ok())
+        .await
+}
+
+async fn unblock(shared: &Shared, id: &TaskId) -> Result<(), StoreError> {
+    let now = shared.now();
+    change(shared, id, |task| {
+        task.state == TaskState::Blocked
+            && task.block.as_ref().is_some_and(|block| block.code.lifts_by_itself())
+            && task.queue(now).is_ok()
+    })
+    .await
+}
+
+/// Starts a run: its row and the task's state (and so the write-back) in one transaction; then its driver.
+async fn start(shared: &Arc<Shared>, id: &TaskId) -> Result<(), StoreError> {
+    let writer = shared.write().await;
+    let Some(mut task) = shared.parts.store.task(id).await? else { return Ok(()) };
+    let catalog = shared.catalog();
+    let Ok(assignment) = policy::assign(&task, &catalog, shared.config.gpus) else { return Ok(()) };
+    let now = shared.now();
+    let earlier = match &task.resume {
+        Some(resume) => shared.parts.store.run(&resume.run).await?,
+        None => None,
+    };
+    let Ok(run_id) = task.start(now) else { return Ok(()) };
+    let run = new_run(&task, assignment.project, &assignment, run_id.clone(), earlier, now);
+    tracing::info!(task.id = %id, run.id = %run_id, agent = run.agent.word(), "a run starts");
+    match writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await {
+        Ok(()) => {}
+        // Somebody else decided on the task in between: the next round sees it.
+        Err(StoreError::Conflict { .. } | StoreError::LiveRunExists { .. }) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    drop(writer);
+    fault::point("run.committed");
+    drive::spawn(shared, &run_id);
+    Ok(())
+}
+
+fn new_run(
+    task: &Task,
+    project: &Project,
+    assignment: &policy::Assignment<'_>,
+    id: strawboss_core::RunId,
+    earlier: Option<Run>,
+    now: strawboss_core::Timestamp,
+) -> Run {
+    Run {
+        task: task.id.clone(),
+        project: project.name.clone(),
+        prompt: task.action.clone(),
+        state: RunState::Starting,
+        waiting_for: None,
+        outcome: None,
+        outcome_detail: None,
+        agent: assignment.agent.kind,
+        model: assignment.model.map(|model| model.model.clone()),
+        branch: task.id.branch(),
+        target: project.branch.clone().unwrap_or_default(),
+        base_commit: None,
+        head_commit: None,
+        saved_ref: None,
+        agent_session: None,
+        volume: earlier.as_ref().map_or_else(|| id.clone(), |earlier| earlier.volume.clone()),
+        resumes: earlier.map(|earlier| earlier.id),
+        summary: None,
+        checks: Vec::new(),
+        checked_commit: None,
+        approved_at: None,
+        merged_commit: None,
+        merge_problem: None,
+        usage: strawboss_core::run::Usage::default(),
+        refusals: Vec::new(),
+        quota_until: None,
+        stop_requested: None,
+        created_at: now,
+        started_at: None,
+        finished_at: None,
+        heard_at: None,
+        version: 0,
+        id,
+    }
+}
+
+/// What must be gone on with after a start: accepted work, and messages.
+pub(crate) async fn go_on(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let review = shared.parts.store.task_list(&TaskFilter { states: vec![TaskState::Review], ..TaskFilter::default() }).await?;
+    for task in review {
+        landing::spawn(shared, &task.id);
+    }
+    outbox::wake(shared);
+    Ok(())
+}

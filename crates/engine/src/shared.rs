@@ -1,0 +1,246 @@
+//! What all parts of the engine share: ports, configuration, and the one way to change state.
+
+use crate::config::{EngineConfig, Parts};
+use crate::events::Bus;
+use crate::metering::Pending;
+use crate::sandbox::Present;
+use crate::session::Hub;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use strawboss_core::backlog::{BacklogStatus, WriteBack};
+use strawboss_core::policy::Hold;
+use strawboss_core::project::{Catalog, Project};
+use strawboss_core::run::Run;
+use strawboss_core::store::{ChangeSet, NewMessage, StoreError};
+use strawboss_core::task::Task;
+use strawboss_core::{ProjectName, RunId, SandboxId, TaskId, Timestamp};
+use strawboss_protocol::api::{PartView, SourceView};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The topic of write-backs in the outbox.
+pub(crate) const WRITE_BACK: &str = "backlog.write_back";
+
+/// Shared by all parts.
+pub(crate) struct Shared {
+    pub(crate) parts: Parts,
+    pub(crate) config: EngineConfig,
+    /// The configured catalog, with what is known of each repository.
+    catalog: RwLock<Arc<Catalog>>,
+    pub(crate) hub: Hub,
+    pub(crate) bus: Bus,
+    /// Wakes the scheduler.
+    pub(crate) nudge: Notify,
+    /// Wakes the outbox.
+    pub(crate) mail: Notify,
+    /// Wakes reconciliation: something could not be removed when it should have been.
+    pub(crate) left_behind: Notify,
+    /// Held around read, transition and commit: there is one writer.
+    writing: tokio::sync::Mutex<()>,
+    /// Sandboxes that may connect.
+    pub(crate) present: Mutex<HashMap<SandboxId, Arc<Present>>>,
+    /// Runs that a driver works on, with its wake-up.
+    pub(crate) driven: Mutex<HashMap<RunId, Arc<Notify>>>,
+    /// Tasks that are being landed.
+    pub(crate) landing: Mutex<HashSet<TaskId>>,
+    /// Why ready tasks waited in the last round.
+    pub(crate) holds: Mutex<HashMap<TaskId, Hold>>,
+    /// Sources as last observed.
+    pub(crate) sources: Mutex<HashMap<String, SourceView>>,
+    /// Runner and store as last observed.
+    pub(crate) runner_seen: Mutex<Option<PartView>>,
+    pub(crate) store_seen: Mutex<Option<PartView>>,
+    /// Use and refusals that are not written yet.
+    pub(crate) pending: Mutex<Pending>,
+    /// One fetch per mirror at a time.
+    mirrors: Locks<ProjectName>,
+    /// Each source is read, with what follows, or written to.
+    exchanges: Locks<String>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) started_at: Timestamp,
+}
+
+/// A lock for each of a few configured things.
+struct Locks<K>(Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>);
+
+impl<K> Default for Locks<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + std::hash::Hash> Locks<K> {
+    fn of(&self, key: &K) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(lock(&self.0).entry(key.clone()).or_default())
+    }
+}
+
+/// Locks a mutex whose holder never leaves it half-changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(config: EngineConfig, parts: Parts) -> Self {
+        Self {
+            catalog: RwLock::new(Arc::new(config.catalog.clone())),
+            hub: Hub::new(&config.data_dir),
+            bus: Bus::new(),
+            nudge: Notify::new(),
+            mail: Notify::new(),
+            left_behind: Notify::new(),
+            writing: tokio::sync::Mutex::new(()),
+            present: Mutex::default(),
+            driven: Mutex::default(),
+            landing: Mutex::default(),
+            holds: Mutex::default(),
+            sources: Mutex::default(),
+            runner_seen: Mutex::default(),
+            store_seen: Mutex::default(),
+            pending: Mutex::default(),
+            mirrors: Locks::default(),
+            exchanges: Locks::default(),
+            draining: AtomicBool::new(false),
+            stop: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            started_at: parts.clock.now(),
+            config,
+            parts,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.config.data_dir
+    }
+
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_catalog(&self, catalog: Catalog) {
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+    }
+
+    pub(crate) fn project(&self, name: &ProjectName) -> Option<Project> {
+        self.catalog().projects.get(name).cloned()
+    }
+
+    /// The lock around work on a project's mirror.
+    pub(crate) fn mirror_lock(&self, project: &ProjectName) -> Arc<tokio::sync::Mutex<()>> {
+        self.mirrors.of(project)
+    }
+
+    /// The lock around reading a source with what follows, or writing to it with what follows.
+    pub(crate) fn exchange(&self, source: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.exchanges.of(&source.to_owned())
+    }
+
+    /// Wakes a run's driver.
+    pub(crate) fn wake(&self, run: &RunId) {
+        if let Some(driver) = lock(&self.driven).get(run) {
+            driver.notify_one();
+        }
+    }
+
+    /// Starts to change state. While this is held nobody else does.
+    pub(crate) async fn write(&self) -> Writer<'_> {
+        Writer { shared: self, _held: self.writing.lock().await }
+    }
+
+    /// How a task reads in its source's backlog.
+    pub(crate) fn backlog_status(&self, task: &Task) -> BacklogStatus {
+        let status = BacklogStatus::of(task.state);
+        let source = task.source.as_ref().and_then(|link| self.config.sources.iter().find(|s| s.backlog.name() == link.source));
+        match (status, source) {
+            (BacklogStatus::InReview, Some(source)) => source.in_review,
+            _ => status,
+        }
+    }
+
+    /// The message that writes a task's state back to its row, if it has one.
+    pub(crate) fn write_back(&self, task: &Task, agent: Option<&str>, now: Timestamp) -> Option<NewMessage> {
+        let link = task.source.as_ref().filter(|link| !link.detached)?;
+        let agent = match (&task.block, &task.run) {
+            (Some(block), _) => format!("blocked: {}", block.message),
+            (None, Some(run)) => format!("{} ({run})", agent.or(task.agent.as_deref()).unwrap_or("agent")),
+            (None, None) => String::new(),
+        };
+        let write =
+            WriteBack { native_ref: link.native_ref.clone(), status: self.backlog_status(task), agent, at: now, known: None };
+        // The type has no map with keys that are not strings, so it always has a JSON form.
+        let payload = serde_json::to_string(&write).ok()?;
+        Some(NewMessage { key: message_key(&link.source, &link.native_ref), topic: WRITE_BACK.to_owned(), payload, at: now })
+    }
+}
+
+/// The outbox key of a row: messages for one row are carried out in order, and the newest is enough.
+pub(crate) fn message_key(source: &str, native_ref: &str) -> String {
+    format!("{source}\u{1f}{native_ref}")
+}
+
+/// The right to change state.
+pub(crate) struct Writer<'a> {
+    shared: &'a Shared,
+    _held: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Writer<'_> {
+    /// Commits tasks and runs with their consequences (write-backs), and tells everybody.
+    pub(crate) async fn commit(&self, mut changes: ChangeSet) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let now = self.shared.now();
+        for task in &changes.tasks {
+            let run = changes.runs.iter().find(|run| Some(&run.id) == task.run.as_ref());
+            let agent = match (run, &task.run) {
+                (Some(run), _) => Some(run.agent.word()),
+                (None, Some(id)) => self.shared.parts.store.run(id).await?.map(|run| run.agent.word()),
+                (None, None) => None,
+            };
+            let differs = task.source.as_ref().is_some_and(|link| link.row_status != self.shared.backlog_status(task));
+            let waiting_write = task.version > 0;
+            if differs || waiting_write {
+                changes.outbox.extend(self.shared.write_back(task, agent, now));
+            }
+        }
+        self.shared.parts.store.commit(&changes).await?;
+        self.shared.bus.changed(changes.tasks.iter().map(|task| &task.id).chain(changes.runs.iter().map(|run| &run.task)));
+        if !changes.outbox.is_empty() {
+            self.shared.mail.notify_one();
+        }
+        if !changes.tasks.is_empty() || !changes.runs.is_empty() {
+            self.shared.nudge.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Commits exactly this, without write-backs of its own.
+    pub(crate) async fn commit_silently(&self, changes: &ChangeSet) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.shared.parts.store.commit(changes).await?;
+        self.shared.bus.changed(changes.tasks.iter().map(|task| &task.id).chain(changes.runs.iter().map(|run| &run.task)));
+        Ok(())
+    }
+
+    /// A task and its run, if it has one.
+    pub(crate) async fn task_with_run(&self, id: &TaskId) -> Result<Option<(Task, Option<Run>)>, StoreError> {
+        let Some(task) = self.shared.parts.store.task(id).await? else { return Ok(None) };
+        let run = match &task.run {
+            Some(run) => self.shared.parts.store.run(run).await?,
+            None => None,
+        };
+        Ok(Some((task, run)))
+    }
+}

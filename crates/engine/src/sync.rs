@@ -1,0 +1,370 @@
+//! Turns what a source says into tasks: new rows, edited rows, rows that went, and what people set in Status.
+//!
+//! Which change of Status a person made is known from the Status that we last read or wrote there: a different one is a
+//! person's word. One reading is one transaction.
+
+use crate::config::Source;
+use crate::shared::{Shared, lock, message_key};
+use crate::{drive, outbox};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use strawboss_core::backlog::{BacklogStatus, Reading, SourceItem, SourceLink, SourceProblem};
+use strawboss_core::project::Approval;
+use strawboss_core::run::StopReason;
+use strawboss_core::store::{ChangeSet, StoreError};
+use strawboss_core::task::Task;
+use strawboss_core::{BlockCode, BlockReason, RunId, TaskId, TaskState, Timestamp};
+use strawboss_protocol::api::{ProblemView, SourceView};
+
+/// How many problems of a source are shown.
+const PROBLEMS_SHOWN: usize = 200;
+
+/// Follows a source until the engine stops.
+pub(crate) async fn follow(shared: Arc<Shared>, source: Source) {
+    let mut wait = shared.config.backoff;
+    loop {
+        match look(&shared, &source).await {
+            Ok(()) => wait = shared.config.backoff,
+            Err(error) => {
+                tracing::warn!(source = source.backlog.name(), error = %error, "what a source said could not be stored; trying again");
+                tokio::select! {
+                    () = shared.stop.cancelled() => return,
+                    () = tokio::time::sleep(wait) => {}
+                }
+                wait = (wait * 2).min(std::time::Duration::from_secs(30));
+                continue;
+            }
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = source.backlog.changed() => {}
+        }
+    }
+}
+
+/// Reads the source once and stores what follows.
+pub(crate) async fn look(shared: &Arc<Shared>, source: &Source) -> Result<(), StoreError> {
+    let name = source.backlog.name().to_owned();
+    // No write of ours lands between the reading and what follows from it: a row that is read says what we know that it
+    // says, or what a person made of it.
+    let exchange = shared.exchange(&name);
+    let _exchanging = exchange.lock().await;
+    let reading = source.backlog.read().await;
+    let problem = |problem: &SourceProblem| ProblemView {
+        line: problem.line,
+        column: problem.column.clone(),
+        message: problem.message.clone(),
+        skipped: problem.skipped,
+    };
+    let view = match &reading {
+        Reading::Items { items, problems } => SourceView {
+            name: name.clone(),
+            readable: true,
+            looked_at: Some(shared.now().0),
+            items: u32::try_from(items.len()).unwrap_or(u32::MAX),
+            problems: problems.iter().take(PROBLEMS_SHOWN).map(problem).collect(),
+        },
+        Reading::Unreadable { problem: unreadable } => {
+            let items = lock(&shared.sources).get(&name).map_or(0, |seen| seen.items);
+            SourceView {
+                name: name.clone(),
+                readable: false,
+                looked_at: Some(shared.now().0),
+                items,
+                problems: vec![problem(unreadable)],
+            }
+        }
+    };
+    let before = lock(&shared.sources).insert(name.clone(), view.clone());
+    if before
+        .as_ref()
+        .is_none_or(|before| (before.readable, before.items, &before.problems) != (view.readable, view.items, &view.problems))
+    {
+        for problem in &view.problems {
+            tracing::warn!(source = name, line = problem.line, column = problem.column, "{}", problem.message);
+        }
+        shared.bus.source(view);
+    }
+    match reading {
+        Reading::Items { items, problems } => apply(shared, source, items, &problems).await,
+        Reading::Unreadable { .. } => Ok(()),
+    }
+}
+
+/// What a reading asks for, gathered before it is committed.
+#[derive(Default)]
+struct Plan {
+    changes: ChangeSet,
+    stops: Vec<(RunId, StopReason)>,
+}
+
+impl Plan {
+    fn write(&mut self, task: Task) {
+        self.changes.tasks.push(task);
+    }
+}
+
+async fn apply(
+    shared: &Arc<Shared>,
+    source: &Source,
+    items: Vec<SourceItem>,
+    problems: &[SourceProblem],
+) -> Result<(), StoreError> {
+    let name = source.backlog.name().to_owned();
+    let writer = shared.write().await;
+    let now = shared.now();
+    let waiting: HashSet<String> =
+        shared.parts.store.outbox_list(u32::MAX).await?.into_iter().map(|message| message.key).collect();
+    let mut known: HashMap<String, Task> = HashMap::new();
+    for task in shared.parts.store.task_list_by_source(&name).await? {
+        if let Some(link) = &task.source {
+            known.insert(link.native_ref.clone(), task);
+        }
+    }
+    let mut plan = Plan::default();
+    let mut fresh: Vec<SourceItem> = Vec::new();
+    for item in items {
+        match known.remove(&item.native_ref) {
+            None => fresh.push(item),
+            Some(task) => {
+                let writing = waiting.contains(&message_key(&name, &item.native_ref));
+                if let Some(item) = meet(shared, &mut plan, task, item, writing, now) {
+                    fresh.push(item);
+                }
+            }
+        }
+    }
+    let lost = lost(known, problems);
+    let edits = edits(shared, &lost, &fresh);
+    let mut rewritten: HashMap<usize, BacklogStatus> = HashMap::new();
+    for (task, successor) in lost.tasks.into_iter().zip(edits) {
+        match successor {
+            Some(at) => {
+                if let Some(item) = fresh.get_mut(at) {
+                    rewritten.insert(at, std::mem::replace(&mut item.status, BacklogStatus::Queued));
+                }
+                detach(&mut plan, task);
+            }
+            None if lost.certain => gone(&mut plan, task, now),
+            None => {}
+        }
+    }
+    for (at, item) in fresh.into_iter().enumerate() {
+        let row_status = rewritten.get(&at).copied().unwrap_or(item.status);
+        if let Some(task) = new_task(shared, &name, item, row_status, now).await? {
+            plan.write(task);
+        }
+    }
+    let mut stopped = Vec::new();
+    for (id, reason) in std::mem::take(&mut plan.stops) {
+        if let Some(mut run) = shared.parts.store.run(&id).await?
+            && drive::note_stop(&mut run, reason)
+        {
+            plan.changes.runs.push(run);
+            stopped.push(id);
+        }
+    }
+    // The stops belong to the same transaction: once the rows are known to say so, nobody would ask for them again.
+    writer.commit(plan.changes).await?;
+    drop(writer);
+    for run in &stopped {
+        shared.wake(run);
+    }
+    outbox::wake(shared);
+    Ok(())
+}
+
+/// Tasks whose rows are not in the reading.
+struct Lost {
+    /// In order of making.
+    tasks: Vec<Task>,
+    /// Whether they are surely gone; a row that could not be read well enough to tell its name may be any of them.
+    certain: bool,
+}
+
+/// What is left of the known tasks: rows that are there but could not be understood keep theirs.
+fn lost(known: HashMap<String, Task>, problems: &[SourceProblem]) -> Lost {
+    let skipped = || problems.iter().filter(|problem| problem.skipped);
+    let named: HashSet<&str> = skipped().filter_map(|problem| problem.native_ref.as_deref()).collect();
+    let certain = skipped().all(|problem| problem.native_ref.is_some());
+    let mut tasks: Vec<Task> =
+        known.into_iter().filter(|(name, _)| !named.contains(name.as_str())).map(|(_, task)| task).collect();
+    tasks.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    Lost { tasks, certain }
+}
+
+/// For each lost task the new row that is its own row with another text, if there is one: in a file without ids an edited
+/// text is another row, told by the Status that only ours can have.
+fn edits(shared: &Shared, lost: &Lost, fresh: &[SourceItem]) -> Vec<Option<usize>> {
+    let mut taken = HashSet::new();
+    lost.tasks
+        .iter()
+        .map(|task| {
+            if !matches!(task.state, TaskState::Running | TaskState::Review | TaskState::Done) {
+                return None;
+            }
+            let status = shared.backlog_status(task);
+            let at = fresh
+                .iter()
+                .enumerate()
+                .position(|(at, item)| item.project == task.project && item.status == status && !taken.contains(&at))?;
+            taken.insert(at);
+            Some(at)
+        })
+        .collect()
+}
+
+/// A task for a row that has none. `None`: the row asks for nothing.
+async fn new_task(
+    shared: &Shared,
+    source: &str,
+    item: SourceItem,
+    row_status: BacklogStatus,
+    now: Timestamp,
+) -> Result<Option<Task>, StoreError> {
+    let by_hand = |message: &str, fix: &str| (TaskState::Blocked, Some(BlockReason::new(BlockCode::BySource, message, fix)));
+    let manual = shared.project(&item.project).is_some_and(|project| project.approval == Approval::Manual);
+    let (state, block) = match item.status {
+        BacklogStatus::Completed => return Ok(None),
+        BacklogStatus::Pending | BacklogStatus::Queued if manual => (TaskState::Pending, None),
+        BacklogStatus::Pending | BacklogStatus::Queued => (TaskState::Queued, None),
+        BacklogStatus::Paused => (TaskState::Paused, None),
+        BacklogStatus::Blocked => (TaskState::Blocked, Some(drive::row_blocked())),
+        BacklogStatus::InProgress => by_hand(
+            "Its row says In Progress, but no run here works on it.",
+            "Set the row's Status to Pending to have it worked on.",
+        ),
+        BacklogStatus::InReview => by_hand(
+            "Its row says In Review, but there is no work on it here.",
+            "Set the row's Status to Pending to have it worked on.",
+        ),
+    };
+    let number = shared.parts.store.task_number_next(&item.project.slug()).await?;
+    Ok(Some(Task {
+        id: TaskId::nth(&item.project, number),
+        project: item.project,
+        action: item.action,
+        priority: item.priority,
+        deadline: item.deadline,
+        needs_gpu: item.needs_gpu,
+        agent: item.agent,
+        model: item.model,
+        state,
+        block,
+        source: Some(SourceLink { source: source.to_owned(), native_ref: item.native_ref, row_status, detached: false }),
+        run: None,
+        attempts: 0,
+        resume: None,
+        machinery_failures: 0,
+        sent_back: 0,
+        not_before: None,
+        created_at: now,
+        updated_at: now,
+        version: 0,
+    }))
+}
+
+fn detach(plan: &mut Plan, mut task: Task) {
+    if let Some(link) = &mut task.source {
+        link.detached = true;
+    }
+    plan.write(task);
+}
+
+/// A task's row went: its run stops with its work saved, and it is withdrawn.
+fn gone(plan: &mut Plan, mut task: Task, now: Timestamp) {
+    if let (TaskState::Running, Some(run)) = (task.state, &task.run) {
+        plan.stops.push((run.clone(), StopReason::Withdrawn));
+    } else if !task.state.is_over() && task.cancel(now).is_err() {
+        // `cancel` takes every state that is not over but Running, which was handled above.
+        tracing::error!(task.id = %task.id, "a task whose row went could not be withdrawn");
+    }
+    detach(plan, task);
+}
+
+/// A row that has a task; gives the item back when it is new work, its old task let go.
+fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writing: bool, now: Timestamp) -> Option<SourceItem> {
+    let before = task.clone();
+    let said = task.source.as_ref().map(|link| link.row_status);
+    let ours = shared.backlog_status(&task);
+    // While a write is on its way, the row may still say what it said before.
+    let by_person = Some(item.status) != said && item.status != ours;
+    let text_changed = item.action != task.action || item.project != task.project;
+    let worked_on = matches!(task.state, TaskState::Running | TaskState::Review) || task.state.is_over();
+    if text_changed && worked_on {
+        detach(plan, task);
+        let status = if by_person { item.status } else { BacklogStatus::Queued };
+        return Some(SourceItem { status, ..item });
+    }
+    let SourceItem { status, .. } = item;
+    if by_person {
+        match status {
+            BacklogStatus::Pending | BacklogStatus::Queued
+                if matches!(task.state, TaskState::Done | TaskState::Review | TaskState::Cancelled) =>
+            {
+                detach(plan, task);
+                return Some(item);
+            }
+            BacklogStatus::Pending
+                if task.attempts == 0
+                    && matches!(task.state, TaskState::Paused | TaskState::Blocked)
+                    && shared.project(&task.project).is_some_and(|project| project.approval == Approval::Manual) =>
+            {
+                moved(task.ask(now), &task.id);
+            }
+            BacklogStatus::Pending | BacklogStatus::Queued => {
+                let waits_for_approval = task.state == TaskState::Pending && status == BacklogStatus::Pending;
+                if !waits_for_approval && matches!(task.state, TaskState::Pending | TaskState::Paused | TaskState::Blocked) {
+                    moved(task.queue(now), &task.id);
+                }
+            }
+            BacklogStatus::Blocked => match (task.state, task.run.clone()) {
+                (TaskState::Running, Some(run)) => plan.stops.push((run, StopReason::RowBlocked)),
+                (state, _) if !state.is_over() => moved(task.block(drive::row_blocked(), now), &task.id),
+                _ => {}
+            },
+            BacklogStatus::Paused => match (task.state, task.run.clone()) {
+                (TaskState::Running, Some(run)) => plan.stops.push((run, StopReason::RowPaused)),
+                (TaskState::Pending | TaskState::Queued, _) => moved(task.pause(None, now), &task.id),
+                _ => {}
+            },
+            BacklogStatus::Completed => match (task.state, task.run.clone()) {
+                (TaskState::Running, Some(run)) => plan.stops.push((run, StopReason::Withdrawn)),
+                (state, _) if !state.is_over() => moved(task.cancel(now), &task.id),
+                _ => {}
+            },
+            // Only runs of ours are in progress or in review: the row is set right again below.
+            BacklogStatus::InProgress | BacklogStatus::InReview => {}
+        }
+        if let Some(link) = &mut task.source {
+            link.row_status = status;
+            // What a person set Completed stays so: it is theirs.
+            link.detached |= status == BacklogStatus::Completed;
+        }
+    } else if !writing && let Some(link) = &mut task.source {
+        link.row_status = status;
+    }
+    if !task.state.is_over() {
+        let SourceItem { action, priority, deadline, needs_gpu, agent, model, .. } = item;
+        task.priority = priority;
+        task.deadline = deadline;
+        if !matches!(task.state, TaskState::Running | TaskState::Review) {
+            task.action = action;
+            task.needs_gpu = needs_gpu;
+            task.model = model;
+            task.agent = agent;
+        }
+    }
+    let row_is_wrong =
+        !writing && task.source.as_ref().is_some_and(|link| !link.detached && link.row_status != shared.backlog_status(&task));
+    if task != before || row_is_wrong {
+        plan.write(task);
+    }
+    None
+}
+
+fn moved(step: Result<(), strawboss_core::TransitionError>, task: &TaskId) {
+    if let Err(error) = step {
+        tracing::warn!(task.id = %task, error = %error, "what a row says could not be done");
+    }
+}
