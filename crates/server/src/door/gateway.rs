@@ -1,0 +1,93 @@
+//! The gateway as what stands behind doors.
+
+use super::{DoorBody, DoorWays, SandboxWays};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use strawboss_core::SandboxId;
+use strawboss_engine::Refused;
+use strawboss_engine::link::Reach;
+use strawboss_gateway::{Body, Caller, CallerLimits, CallerRules, Egress, ModelProxy, NetworkPolicy};
+
+/// The API that agents ask when nothing else is configured: the Messages API.
+const DEFAULT_API: &str = "anthropic";
+
+/// The gateway, with what it must know beyond a sandbox's own reach.
+#[derive(Clone)]
+pub struct GatewayWays {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    models: ModelProxy,
+    egress: Egress,
+    apis: BTreeMap<String, String>,
+    internal: Vec<String>,
+}
+
+impl GatewayWays {
+    /// `apis` says under which path agents ask a provider that is not asked at `/gateway/anthropic/…` (provider's name →
+    /// the word after `/gateway/`);
+    /// `internal` names the `host:port`s that may be reached although they are inside (`network.internal`).
+    pub fn new(models: ModelProxy, egress: Egress, apis: BTreeMap<String, String>, internal: Vec<String>) -> Self {
+        Self { inner: Arc::new(Inner { models, egress, apis, internal }) }
+    }
+
+    /// Returns when every tunnel has ended. After shutdown, when all doors are closed.
+    pub async fn drained(&self) {
+        self.inner.egress.drained().await;
+    }
+}
+
+impl Inner {
+    fn rules(&self, reach: &Reach) -> Result<CallerRules, Refused> {
+        let mut routes = BTreeMap::new();
+        for provider in &reach.providers {
+            let api = self.apis.get(provider).map_or(DEFAULT_API, String::as_str).to_owned();
+            routes.insert(api, provider.clone());
+        }
+        let mut internal = reach.internal.clone();
+        // Without anything allowed there is no proxy at all, so that nothing inside is open to it either.
+        if !(reach.allow.is_empty() && internal.is_empty()) {
+            internal.extend(self.internal.iter().cloned());
+        }
+        let network = NetworkPolicy::parse(&reach.allow, &internal).map_err(|errors| {
+            let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Refused::Internal(format!("a project's network was not checked when it was read: {}", all.join("; ")))
+        })?;
+        Ok(CallerRules { routes, network, limits: CallerLimits::default() })
+    }
+}
+
+impl DoorWays for GatewayWays {
+    fn open(&self, sandbox: &SandboxId, reach: &Reach) -> Result<Arc<dyn SandboxWays>, Refused> {
+        let caller = Caller::new(sandbox.clone(), self.inner.rules(reach)?);
+        Ok(Arc::new(Ways { gateway: Arc::clone(&self.inner), caller }))
+    }
+}
+
+struct Ways {
+    gateway: Arc<Inner>,
+    caller: Caller,
+}
+
+fn boxed(response: Response<Body>) -> Response<DoorBody> {
+    response.map(|body| body.map_err(Into::into).boxed_unsync())
+}
+
+#[async_trait::async_trait]
+impl SandboxWays for Ways {
+    async fn gateway(&self, request: Request<Incoming>) -> Response<DoorBody> {
+        boxed(self.gateway.models.handle(&self.caller, request).await)
+    }
+
+    async fn proxy(&self, request: Request<Incoming>) -> Response<DoorBody> {
+        boxed(self.gateway.egress.handle(&self.caller, request).await)
+    }
+
+    fn close(&self) {
+        self.caller.close();
+    }
+}

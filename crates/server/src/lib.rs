@@ -1,0 +1,25 @@
+//! What people's programs and sandboxes talk to: the HTTP API with its events and terminals, the embedded pages, and
+//! the door's side of control, git and gateway.
+//!
+//! Nothing here decides: a request is read, bounded and checked, the engine is asked, the answer is written. State
+//! belongs to the engine; keys belong to the gateway.
+
+pub(crate) mod app;
+pub mod auth;
+pub mod door;
+pub mod error;
+pub(crate) mod extract;
+pub mod listen;
+pub mod measure;
+pub mod openapi;
+pub(crate) mod recording;
+pub mod routes;
+pub mod server;
+pub(crate) mod state;
+pub(crate) mod ui;
+
+pub use auth::AuthConfig;
+pub use door::gateway::GatewayWays;
+pub use door::{Door, DoorContext, DoorHost, DoorWays, SandboxWays, serve_connection};
+pub use measure::Measure;
+pub use server::{BindError, Server, ServerConfig};
