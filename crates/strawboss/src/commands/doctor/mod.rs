@@ -1,0 +1,187 @@
+//! `strawboss doctor`: everything that a service needs, looked at one by one; what is wrong and how to mend it.
+
+mod door;
+mod machine;
+mod work;
+
+use crate::config::{Config, ConfigError};
+use crate::context::Context;
+use crate::failure::{ExitStatus, Failure};
+use crate::output::style::{self, Tone, paint};
+use crate::output::{self, words};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// Look at everything that the service needs: what is wrong, and how to mend it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+It ends with 1 when anything is FAIL. It shows no secret and spends no tokens. The door is proved with a real sandbox of
+each image that projects use, which pulls images that are not there; --quick leaves that out.
+
+Examples:
+  strawboss doctor
+  strawboss doctor --quick
+  strawboss doctor --json | jq '.[] | select(.result != \"ok\")'")]
+pub(crate) struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Leave out what takes long: sandboxes of each image, providers and repositories over the network
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    /// What.
+    pub(super) what: String,
+    /// How it is.
+    pub(super) result: Verdict,
+    /// In words.
+    pub(super) detail: String,
+    /// How to mend it.
+    pub(super) fix: Option<String>,
+}
+
+impl Finding {
+    fn new(what: impl Into<String>, result: Verdict, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), result, detail: detail.into(), fix: None }
+    }
+
+    /// As it should be.
+    pub(super) fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(what, Verdict::Ok, detail)
+    }
+
+    /// Worth a look.
+    pub(super) fn warn(what: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { fix: Some(fix.into()), ..Self::new(what, Verdict::Warn, detail) }
+    }
+
+    /// Wrong.
+    pub(super) fn fail(what: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { fix: Some(fix.into()), ..Self::new(what, Verdict::Fail, detail) }
+    }
+}
+
+/// Prints findings as they come, or keeps them for JSON.
+struct Report {
+    json: bool,
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    fn say(&mut self, found: impl IntoIterator<Item = Finding>) -> Result<(), Failure> {
+        for finding in found {
+            if !self.json {
+                output::line(&line(&finding, style::stdout()))?;
+            }
+            self.findings.push(finding);
+        }
+        Ok(())
+    }
+}
+
+fn line(finding: &Finding, colour: bool) -> String {
+    let (word, tone) = match finding.result {
+        Verdict::Ok => ("OK  ", Tone::Good),
+        Verdict::Warn => ("WARN", Tone::Doubt),
+        Verdict::Fail => ("FAIL", Tone::Bad),
+    };
+    let indent = |text: &str| words::clean(text).replace('\n', "\n     ");
+    let mut text = format!(
+        "{} {}: {}",
+        paint(word, tone, colour),
+        paint(&words::one_line(&finding.what), Tone::Strong, colour),
+        indent(&finding.detail)
+    );
+    if let Some(fix) = &finding.fix {
+        let _ = write!(text, "\n     {} {}", paint("→", Tone::Busy, colour), indent(fix));
+    }
+    text
+}
+
+/// Looks at everything.
+pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let mut report = Report { json: args.json, findings: Vec::new() };
+    let config = match context.config() {
+        Ok(config) => {
+            report.say(configured(&config))?;
+            Some(config)
+        }
+        Err(error) => {
+            report.say([misconfigured(&error)])?;
+            None
+        }
+    };
+    report.say(machine::variables(&context.environment))?;
+    report.say([machine::git().await])?;
+    report.say([machine::supervisor(&context.environment)])?;
+    if let Some(Config { settings, file, .. }) = &config {
+        report.say(machine::data_dir(settings))?;
+        report.say([machine::port(settings)])?;
+        let (finding, engine) = machine::runner(settings).await;
+        report.say([finding])?;
+        report.say(machine::agents(settings, &context.environment))?;
+        report.say(work::providers(settings, &context.environment, args.quick).await)?;
+        report.say(work::backlogs(settings, file).await)?;
+        report.say(work::projects(settings, args.quick).await)?;
+        if engine && !args.quick {
+            for image in door::images(settings) {
+                let finding = door::prove(settings, &context.environment, image.as_deref()).await;
+                report.say([finding])?;
+            }
+        }
+    }
+    let worst = report.findings.iter().map(|finding| finding.result).max().unwrap_or(Verdict::Ok);
+    if args.json {
+        output::json(&report.findings)?;
+    } else {
+        output::line("")?;
+        output::line(match worst {
+            Verdict::Ok => "Everything is as it should be: start with `strawboss serve`.",
+            Verdict::Warn => "Nothing is in the way; look at what says WARN.",
+            Verdict::Fail => "Something is in the way: mend what says FAIL, and look again.",
+        })?;
+    }
+    Ok(if worst == Verdict::Fail { ExitStatus::Failure } else { ExitStatus::Success })
+}
+
+fn configured(config: &Config) -> Vec<Finding> {
+    let mut found = vec![Finding::ok("configuration", config.file.display().to_string())];
+    for warning in config.report.warnings() {
+        found.push(Finding::warn("configuration", &warning.message, warning.hint.as_deref().unwrap_or("Look at that line.")));
+    }
+    found
+}
+
+fn misconfigured(error: &ConfigError) -> Finding {
+    let fix = match error {
+        ConfigError::NoFile { .. } => "Run `strawboss init` in your repository's folder.",
+        ConfigError::Unreadable { .. } => "Correct that, or name another file with `--config`.",
+        ConfigError::Wrong(_) => "Correct what is underlined; the rest is looked at when it can be read.",
+    };
+    Finding::fail("configuration", error.to_string(), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Finding, line};
+
+    #[test]
+    fn a_finding_says_what_is_wrong_and_how_to_mend_it() {
+        let finding = Finding::fail("git", "version 2.20\nis too old\u{7}", "Install a newer one.");
+        assert_eq!(line(&finding, false), "FAIL git: version 2.20\n     is too old\u{fffd}\n     → Install a newer one.");
+        assert_eq!(line(&Finding::ok("git", "2.39"), false), "OK   git: 2.39");
+    }
+}

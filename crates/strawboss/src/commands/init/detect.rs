@@ -1,0 +1,204 @@
+//! What is in a repository: languages by their files, tools by their lock files, checks by what is configured.
+
+use crate::failure::Failure;
+use crate::git::git;
+use std::path::Path;
+use strawboss_core::ProjectName;
+
+/// A file that says how a project is built is no longer than this.
+const FILE_MAX: u64 = 1 << 20;
+
+/// How a language's projects are worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Language {
+    /// For people.
+    pub(super) name: &'static str,
+    /// An image with its tools.
+    pub(super) image: Option<&'static str>,
+    /// Commands before agent and checks.
+    pub(super) setup: Vec<String>,
+    /// Commands that must end with 0.
+    pub(super) checks: Vec<String>,
+    /// What is kept between runs.
+    pub(super) cache: &'static str,
+    /// The preset of hosts that its packages come from.
+    pub(super) allow: &'static str,
+}
+
+/// All that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) name: ProjectName,
+    pub(super) languages: Vec<Language>,
+    /// The branch that is checked out.
+    pub(super) branch: Option<String>,
+    /// The other branches.
+    pub(super) branches: Vec<String>,
+    /// What a person must do first.
+    pub(super) problems: Vec<String>,
+}
+
+fn read(folder: &Path, name: &str) -> Option<String> {
+    let path = folder.join(name);
+    let size = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?.len();
+    if size > FILE_MAX { None } else { std::fs::read_to_string(path).ok() }
+}
+
+fn strings(commands: &[&str]) -> Vec<String> {
+    commands.iter().map(|command| (*command).to_owned()).collect()
+}
+
+fn rust(folder: &Path) -> Option<Language> {
+    let manifest = read(folder, "Cargo.toml")?;
+    let locked = if folder.join("Cargo.lock").exists() { " --locked" } else { "" };
+    let workspace = if manifest.contains("[workspace]") { " --workspace" } else { "" };
+    Some(Language {
+        name: "Rust",
+        image: Some("rust:1-bookworm"),
+        setup: vec![format!("cargo fetch{locked}")],
+        checks: vec![format!("cargo test{locked}{workspace}")],
+        cache: "/home/agent/.cargo",
+        allow: "crates",
+    })
+}
+
+fn node(folder: &Path) -> Option<Language> {
+    let manifest: serde_json::Value = serde_json::from_str(&read(folder, "package.json")?).ok()?;
+    let there = |name: &str| folder.join(name).exists();
+    let (setup, run) = if there("pnpm-lock.yaml") {
+        (strings(&["npx --yes pnpm install --frozen-lockfile"]), "npx --yes pnpm run")
+    } else if there("yarn.lock") {
+        (strings(&["npx --yes yarn install --frozen-lockfile"]), "npx --yes yarn run")
+    } else if there("package-lock.json") || there("npm-shrinkwrap.json") {
+        (strings(&["npm ci"]), "npm run")
+    } else {
+        (strings(&["npm install"]), "npm run")
+    };
+    let script = |name: &str| manifest["scripts"][name].as_str().filter(|script| !script.contains("no test specified"));
+    let mut checks: Vec<String> = ["build", "lint", "typecheck", "test"]
+        .iter()
+        .filter(|name| script(name).is_some())
+        .map(|name| format!("{run} {name}"))
+        .collect();
+    if checks.is_empty() {
+        checks = strings(&["node --test"]);
+    }
+    Some(Language { name: "Node.js", image: Some("node:20-bookworm"), setup, checks, cache: "/home/agent/.npm", allow: "npm" })
+}
+
+fn python(folder: &Path) -> Option<Language> {
+    let project = read(folder, "pyproject.toml");
+    let requirements = read(folder, "requirements.txt");
+    let there = |name: &str| folder.join(name).exists();
+    if project.is_none() && requirements.is_none() && !there("setup.py") && !there("Pipfile") {
+        return None;
+    }
+    let mut setup = "python3 -m venv .venv".to_owned();
+    let mut pytest = there("pytest.ini") || there("conftest.py") || there("tests/conftest.py");
+    for text in
+        [project.as_deref(), requirements.as_deref(), read(folder, "requirements-dev.txt").as_deref()].into_iter().flatten()
+    {
+        pytest |= text.contains("pytest");
+    }
+    let mut wanted = Vec::new();
+    if requirements.is_some() {
+        wanted.push("-r requirements.txt".to_owned());
+    }
+    if there("requirements-dev.txt") {
+        wanted.push("-r requirements-dev.txt".to_owned());
+    }
+    let package =
+        there("setup.py") || project.as_deref().is_some_and(|text| text.contains("[project]") || text.contains("[tool.poetry]"));
+    if package {
+        wanted.push("-e .".to_owned());
+    }
+    if pytest && !wanted.iter().any(|what| what.contains("dev")) {
+        wanted.push("pytest".to_owned());
+    }
+    if !wanted.is_empty() {
+        setup.push_str(" && .venv/bin/pip install --quiet ");
+        setup.push_str(&wanted.join(" "));
+    }
+    let check = if pytest { ".venv/bin/python -m pytest -q" } else { ".venv/bin/python -m unittest -q" };
+    Some(Language {
+        name: "Python",
+        image: Some("python:3.11-bookworm"),
+        setup: vec![setup],
+        checks: strings(&[check]),
+        cache: "/home/agent/.cache/pip",
+        allow: "pypi",
+    })
+}
+
+fn go(folder: &Path) -> Option<Language> {
+    read(folder, "go.mod")?;
+    Some(Language {
+        name: "Go",
+        image: Some("golang:1-bookworm"),
+        setup: strings(&["go mod download"]),
+        checks: strings(&["go vet ./...", "go test ./..."]),
+        cache: "/home/agent/go",
+        allow: "go",
+    })
+}
+
+fn make(folder: &Path) -> Option<Language> {
+    let text = read(folder, "Makefile").or_else(|| read(folder, "makefile"))?;
+    let target = |name: &str| text.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')));
+    let check = ["check", "test"].into_iter().find(|name| target(name))?;
+    Some(Language {
+        name: "Make",
+        image: None,
+        setup: Vec::new(),
+        checks: vec![format!("make {check}")],
+        cache: "/home/agent/.cache",
+        allow: "debian",
+    })
+}
+
+/// Every language by its files; a Makefile counts only where nothing else does.
+fn languages(folder: &Path) -> Vec<Language> {
+    let found: Vec<Language> = [rust(folder), node(folder), python(folder), go(folder)].into_iter().flatten().collect();
+    if found.is_empty() { make(folder).into_iter().collect() } else { found }
+}
+
+/// The folder's name as a project's, as near as it gets.
+fn name_of(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+    if name.trim().is_empty() { "My project".to_owned() } else { name.trim().to_owned() }
+}
+
+/// Looks at a folder.
+pub(super) async fn look(folder: &Path, name: Option<String>) -> Result<Found, Failure> {
+    let name = name.unwrap_or_else(|| name_of(folder));
+    let name = ProjectName::parse(&name).map_err(|error| Failure::usage(error.to_string()))?;
+    let shown = folder.display();
+    let mut problems = Vec::new();
+    let mut branch = None;
+    let mut branches = Vec::new();
+    match git(folder, &["rev-parse", "--show-toplevel"]).await {
+        Err(_) => problems.push(format!(
+            "{shown} is no git repository: `git init`, commit your files, then go on (agents work on clones of commits)."
+        )),
+        Ok(top) => {
+            if Path::new(&top) != folder {
+                problems
+                    .push(format!("the repository begins at {top}: set `directory:` to that, or run `strawboss init` there."));
+            }
+            branch = git(folder, &["symbolic-ref", "--quiet", "--short", "HEAD"]).await.ok();
+            let all = git(folder, &["for-each-ref", "--format=%(refname:short)", "refs/heads"]).await.unwrap_or_default();
+            branches = all.lines().filter(|name| Some(*name) != branch.as_deref()).take(10).map(str::to_owned).collect();
+            if git(folder, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).await.is_err() {
+                problems.push(format!("{shown} has no commit yet: commit your files first (agents work on clones of commits)."));
+            } else if branch.is_none() {
+                problems.push("no branch is checked out (detached HEAD): name the target with `branch:`.".to_owned());
+            }
+            if folder.join(".gitmodules").exists() {
+                problems
+                    .push("the repository has submodules, which are not supported yet: its tasks will be blocked.".to_owned());
+            }
+        }
+    }
+    Ok(Found { name, languages: languages(folder), branch, branches, problems })
+}

@@ -1,0 +1,15 @@
+//! Every command but `serve`, one file each.
+
+pub(crate) mod agent;
+pub(crate) mod attach;
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod init;
+pub(crate) mod mock_model;
+pub(crate) mod project;
+pub(crate) mod review;
+pub(crate) mod run;
+pub(crate) mod session;
+pub(crate) mod status;
+pub(crate) mod task;
+pub(crate) mod token;

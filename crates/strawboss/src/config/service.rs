@@ -1,0 +1,245 @@
+//! The sections that variables and flags may overrule: where the service listens and keeps its state, what runs
+//! sandboxes, how it logs.
+
+use super::problem::{Problem, Problems};
+use super::settings::{self, Database, LogFormat, RunnerKind};
+use super::table::{self, Field, Table};
+use super::{DEFAULT_IMAGE, Flags, LISTEN, suggest};
+use crate::environment::{self, Environment, Variable};
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// A setting that variables and flags may overrule, as text.
+fn overruled<'e>(
+    variable: &Variable,
+    environment: &'e Environment,
+    flag: Option<&'e String>,
+    name: &str,
+) -> Option<(&'e str, String)> {
+    let flag = flag.map(|text| (text.as_str(), name.to_owned()));
+    flag.or_else(|| environment.get(variable).map(|text| (text, variable.name.to_owned())))
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.trim();
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    if let Some(port) =
+        text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).or(Some(text)).and_then(|port| port.parse().ok())
+    {
+        return Ok(SocketAddr::new(LISTEN.ip(), port));
+    }
+    Err(format!("must be an address and a port, not `{text}`"))
+}
+
+const ADDRESS_HINT: &str = "Write it like `127.0.0.1:7070`; port 0 takes any free one.";
+
+pub(super) fn server(
+    table: Option<Table<'_>>,
+    folder: &Path,
+    flags: &Flags,
+    environment: &Environment,
+    problems: &mut Problems,
+) -> Option<settings::Server> {
+    let mut listen = Some(LISTEN);
+    let mut data_dir = Some(folder.join(".strawboss"));
+    let mut public_names = Vec::new();
+    let mut metrics_on_loopback = false;
+    if let Some(mut table) = table {
+        if let Some(field) = table.get("listen") {
+            let text = field.text(problems);
+            listen = text.and_then(|text| match address(&text) {
+                Ok(address) => Some(address),
+                Err(why) => {
+                    problems.push(field.wrong(why).hint(ADDRESS_HINT));
+                    None
+                }
+            });
+        }
+        if let Some(field) = table.get("data_dir") {
+            data_dir = field.path(folder, problems);
+        }
+        for name in
+            table.read("public_names", problems, |field, problems| field.texts("host names", problems)).unwrap_or_default()
+        {
+            let sound = name.value.len() <= 253 && name.value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
+            if sound {
+                public_names.push(name.value);
+            } else {
+                problems.push(
+                    Problem::at(name.span, format!("`{}` is no host name", name.value)).hint("Write it like `crew.example.org`."),
+                );
+            }
+        }
+        metrics_on_loopback = table.read("metrics_on_loopback", problems, Field::boolean).unwrap_or_default();
+        table.finish(problems);
+    }
+    if let Some((text, origin)) = overruled(&environment::LISTEN, environment, flags.listen.as_ref(), "--listen") {
+        listen = match address(text) {
+            Ok(address) => Some(address),
+            Err(why) => {
+                problems.push(Problem::of(&origin, format!("{origin} {why}")).hint(ADDRESS_HINT));
+                None
+            }
+        };
+    }
+    if let Some((text, origin)) = overruled(&environment::DATA_DIR, environment, flags.data_dir.as_ref(), "--data-dir") {
+        // Relative to where the command was given, as every path on a command line.
+        let here = std::env::current_dir().unwrap_or_else(|_| folder.to_owned());
+        data_dir = match table::expand(text, &here) {
+            Ok(path) => Some(path),
+            Err(why) => {
+                problems.push(Problem::of(&origin, format!("{origin} {why}")));
+                None
+            }
+        };
+    }
+    Some(settings::Server { listen: listen?, data_dir: data_dir?, public_names, metrics_on_loopback })
+}
+
+pub(super) fn database(field: Option<&Field<'_>>, environment: &Environment, problems: &mut Problems) -> Option<Database> {
+    let judge = |text: &str| match text {
+        "sqlite" => Ok(Database::Sqlite),
+        _ if text.starts_with("postgres://") || text.starts_with("postgresql://") => {
+            Err("PostgreSQL is not supported by this version")
+        }
+        _ => Err("must be `sqlite`"),
+    };
+    let hint = "Write `sqlite`, or leave it out: the state is then a file in the data directory.";
+    if let Some(text) = environment.get(&environment::DATABASE_URL) {
+        // Not repeated: it may hold a password.
+        let name = environment::DATABASE_URL.name;
+        return judge(text)
+            .map_err(|why| problems.push(Problem::of(name, format!("{name}: {why}")).hint("Unset it, or set it to `sqlite`.")))
+            .ok();
+    }
+    let Some(field) = field else { return Some(Database::Sqlite) };
+    let text = field.text(problems)?;
+    match judge(&text) {
+        Ok(database) => Some(database),
+        Err(why) => {
+            problems.push(Problem::of_secret(field.node.span.clone(), format!("database: {why}")).hint(hint));
+            None
+        }
+    }
+}
+
+pub(super) fn runner(
+    table: Option<Table<'_>>,
+    flags: &Flags,
+    environment: &Environment,
+    problems: &mut Problems,
+) -> Option<settings::Runner> {
+    let mut runner = settings::Runner {
+        kind: RunnerKind::Auto,
+        max_concurrent: 2,
+        host: None,
+        image: DEFAULT_IMAGE.to_owned(),
+        gpus: Vec::new(),
+    };
+    if let Some(mut table) = table {
+        if let Some(kind) = table.read("type", problems, |field, problems| field.choice(&RunnerKind::WORDS, problems)) {
+            runner.kind = kind;
+        }
+        if let Some(most) = table.read("max_concurrent", problems, |field, problems| field.integer(1, 10_000, problems)) {
+            runner.max_concurrent = most;
+        }
+        runner.host = table.read("host", problems, |field, problems| {
+            let text = field.text(problems)?;
+            if text.starts_with("unix://") || text.starts_with("tcp://") {
+                return Some(text);
+            }
+            problems.push(
+                field
+                    .wrong(format_args!("must be an engine's address, not `{text}`"))
+                    .hint("Write it like `unix:///var/run/docker.sock`."),
+            );
+            None
+        });
+        if let Some(image) = table.read("image", problems, Field::text) {
+            runner.image = image;
+        }
+        let gpus = table.read("gpus", problems, |field, problems| field.texts("GPU devices", problems)).unwrap_or_default();
+        runner.gpus = gpus.into_iter().map(|gpu| gpu.value).collect();
+        table.finish(problems);
+    }
+    let before = problems.len();
+    if let Some((text, origin)) = overruled(&environment::RUNNER, environment, flags.runner.as_ref(), "--runner") {
+        if let Some((_, kind)) = RunnerKind::WORDS.iter().find(|(word, _)| *word == text) {
+            runner.kind = *kind
+        } else {
+            let known = RunnerKind::WORDS.map(|(word, _)| word);
+            problems.push(
+                Problem::of(&origin, format!("{origin} must be one of {}, not `{text}`", known.join(", ")))
+                    .hint(suggest::hint(text, &known)),
+            );
+        }
+    }
+    if let Some((text, origin)) =
+        overruled(&environment::MAX_CONCURRENT, environment, flags.max_concurrent.as_ref(), "--max-concurrent")
+    {
+        match text.parse() {
+            Ok(most) if (1..=10_000).contains(&most) => runner.max_concurrent = most,
+            _ => problems.push(Problem::of(&origin, format!("{origin} must be a whole number from 1 to 10000, not `{text}`"))),
+        }
+    }
+    (problems.len() == before).then_some(runner)
+}
+
+pub(super) fn scheduler(table: Option<Table<'_>>, problems: &mut Problems) -> settings::Scheduler {
+    let mut scheduler = settings::Scheduler { preempt: false, auto_resume: true };
+    let Some(mut table) = table else { return scheduler };
+    if let Some(field) = table.get("preempt") {
+        scheduler.preempt = field.boolean(problems).unwrap_or_default();
+        if scheduler.preempt {
+            problems.push(
+                field.wrong("does nothing in this version yet").hint("A better task waits for a free slot.").into_warning(),
+            );
+        }
+    }
+    if let Some(field) = table.get("auto_resume") {
+        scheduler.auto_resume = field.boolean(problems).unwrap_or(true);
+        if !scheduler.auto_resume {
+            problems.push(
+                field
+                    .wrong("cannot be turned off in this version yet")
+                    .hint("What a quota paused goes on when it resets.")
+                    .into_warning(),
+            );
+        }
+    }
+    table.finish(problems);
+    scheduler
+}
+
+pub(super) fn log(table: Option<Table<'_>>, environment: &Environment, problems: &mut Problems) -> settings::Log {
+    let mut log = settings::Log { level: "info".to_owned(), format: LogFormat::Pretty };
+    if let Some(mut table) = table {
+        if let Some(level) = table.read("level", problems, |field, problems| {
+            let text = field.text(problems)?;
+            crate::logging::check(&text).map_err(|why| problems.push(field.wrong(why))).ok().map(|()| text)
+        }) {
+            log.level = level;
+        }
+        if let Some(format) = table.read("format", problems, |field, problems| field.choice(&LogFormat::WORDS, problems)) {
+            log.format = format;
+        }
+        table.finish(problems);
+    }
+    if let Some(level) = environment.get(&environment::LOG_LEVEL) {
+        let name = environment::LOG_LEVEL.name;
+        match crate::logging::check(level) {
+            Ok(()) => level.clone_into(&mut log.level),
+            Err(why) => problems.push(Problem::of(name, format!("{name} {why}"))),
+        }
+    }
+    if let Some(format) = environment.get(&environment::LOG_FORMAT) {
+        let name = environment::LOG_FORMAT.name;
+        match LogFormat::WORDS.iter().find(|(word, _)| *word == format) {
+            Some((_, format)) => log.format = *format,
+            None => problems.push(Problem::of(name, format!("{name} must be `pretty` or `json`, not `{format}`"))),
+        }
+    }
+    log
+}

@@ -1,0 +1,170 @@
+//! The configuration as the rest of the program sees it: parsed, checked, complete.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use strawboss_core::ProjectName;
+use strawboss_core::backlog::BacklogStatus;
+use strawboss_core::project::{ModelEntry, Project};
+use strawboss_gateway::{Auth, Price};
+
+/// Everything that is configured.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) backlogs: Vec<Csv>,
+    pub(crate) projects: BTreeMap<ProjectName, Project>,
+    pub(crate) models: BTreeMap<String, ModelEntry>,
+    pub(crate) agents: Agents,
+    pub(crate) providers: Vec<Provider>,
+    pub(crate) runner: Runner,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) log: Log,
+}
+
+/// `server:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// Where people's programs reach it.
+    pub(crate) listen: SocketAddr,
+    /// Where state, mirrors, recordings and secrets of its own lie.
+    pub(crate) data_dir: PathBuf,
+    /// Host names that people reach it by, beside loopback and the address.
+    pub(crate) public_names: Vec<String>,
+    /// Whether `/metrics` answers this machine without a token.
+    pub(crate) metrics_on_loopback: bool,
+}
+
+/// `database:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// A file in the data directory.
+    Sqlite,
+}
+
+/// An entry of `backlogs:` of type `csv`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Csv {
+    /// As written, for its name.
+    pub(crate) written: String,
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// How often it is looked at where the system tells of no changes.
+    pub(crate) watch_interval: Duration,
+    /// What it is encoded in.
+    pub(crate) encoding: String,
+    /// What In Review is written as.
+    pub(crate) in_review: BacklogStatus,
+}
+
+/// `agents:`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Agents {
+    /// The command of the agent `shell`.
+    pub(crate) shell: Option<String>,
+    /// Which Claude Code.
+    pub(crate) claude: ClaudeSource,
+}
+
+/// Where Claude Code comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum ClaudeSource {
+    /// The version that this program pins, or the newest in the cache.
+    #[default]
+    Pinned,
+    /// This version, from the cache.
+    Version(String),
+    /// A folder that holds `bin/claude`.
+    Path(PathBuf),
+}
+
+/// An entry of `providers:`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Provider {
+    /// Its key.
+    pub(crate) name: String,
+    /// Where its API is.
+    pub(crate) base_url: String,
+    /// How it is told who pays.
+    pub(crate) auth: Auth,
+    /// Where the credential is; none: none is needed.
+    pub(crate) secret: Option<SecretSource>,
+    /// Paths that sandboxes may use instead of the default ones.
+    pub(crate) paths: Option<Vec<String>>,
+    /// US dollars per million tokens, by the beginning of a model's name.
+    pub(crate) prices: BTreeMap<String, Price>,
+}
+
+/// Where a credential is. The configuration never holds one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SecretSource {
+    /// In this environment variable.
+    Env(String),
+    /// In this file.
+    File(PathBuf),
+}
+
+/// `runner:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Runner {
+    pub(crate) kind: RunnerKind,
+    /// Runs at once.
+    pub(crate) max_concurrent: u32,
+    /// The engine's address; none: the usual one.
+    pub(crate) host: Option<String>,
+    /// The image of projects that name none.
+    pub(crate) image: String,
+    /// Devices that sandboxes may be given.
+    pub(crate) gpus: Vec<String>,
+}
+
+/// Which runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunnerKind {
+    /// Docker, or refuse with the reason.
+    Auto,
+    /// Docker.
+    Docker,
+    /// Plain processes, without isolation.
+    Process,
+}
+
+impl RunnerKind {
+    /// The words of the configuration.
+    pub(crate) const WORDS: [(&'static str, Self); 3] =
+        [("auto", Self::Auto), ("docker", Self::Docker), ("process", Self::Process)];
+}
+
+/// `scheduler:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scheduler {
+    /// Whether a better task may interrupt a worse one.
+    pub(crate) preempt: bool,
+    /// Whether what a quota paused goes on by itself.
+    pub(crate) auto_resume: bool,
+}
+
+/// How it logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Log {
+    /// `info`, or directives of tracing's filter.
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+/// What a line of the log looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The words of the configuration.
+    pub(crate) const WORDS: [(&'static str, Self); 2] = [("pretty", Self::Pretty), ("json", Self::Json)];
+}

@@ -1,0 +1,214 @@
+//! What a person writes, and what is said about it.
+
+use super::{ConfigError, Flags, parse};
+use crate::config::Config;
+use crate::config::settings::{ClaudeSource, RunnerKind, SecretSource};
+use crate::environment::Environment;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use strawboss_core::ProjectName;
+use strawboss_core::backlog::BacklogStatus;
+use strawboss_core::project::{AfterMerge, AgentKind, Approval, Repository, ReviewMode};
+
+const EXAMPLE: &str = include_str!("../../tests/files/example.yaml");
+
+fn environment(values: &[(&str, &str)]) -> Environment {
+    Environment::of(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+fn read_with(text: &str, flags: &Flags, values: &[(&str, &str)]) -> Result<Config, String> {
+    let read = parse(Path::new("/work-folder/strawboss.yaml"), text, flags, &environment(values));
+    read.map_err(|error| match error {
+        ConfigError::Wrong(report) => report.render(false),
+        other => other.to_string(),
+    })
+}
+
+fn read(text: &str) -> Result<Config, String> {
+    read_with(text, &Flags::default(), &[])
+}
+
+fn name(text: &str) -> ProjectName {
+    ProjectName::parse(text).unwrap()
+}
+
+#[test]
+fn the_example_of_the_design_is_read() {
+    let config = read(EXAMPLE).unwrap();
+    let settings = config.settings;
+    assert_eq!(settings.server.listen.to_string(), "127.0.0.1:7070");
+    assert_eq!(settings.server.data_dir, Path::new("/work-folder/.strawboss"));
+    assert_eq!(settings.backlogs[0].file, Path::new("/work-folder/priorities.csv"));
+    assert_eq!(settings.backlogs[0].in_review, BacklogStatus::InReview);
+    let project = &settings.projects[&name("Antenna ML Pipeline")];
+    let home = std::env::home_dir().unwrap();
+    assert_eq!(project.repository, Repository::Directory(home.join("Projects/antenna")));
+    assert_eq!((project.approval, project.review), (Approval::Auto, ReviewMode::Manual));
+    assert_eq!(project.limits.memory_bytes, 4 << 30);
+    assert_eq!(project.limits.timeout_ms, 2 * 3_600_000);
+    assert_eq!(project.allow, ["crates", "github"]);
+    assert_eq!(settings.models["Sonnet 4"].agent, AgentKind::Claude);
+    assert!(!settings.models.contains_key("Qwen"), "its agent is not there yet");
+    assert_eq!(settings.providers[0].secret, Some(SecretSource::Env("ANTHROPIC_API_KEY".to_owned())));
+    assert_eq!((settings.runner.kind, settings.runner.max_concurrent), (RunnerKind::Auto, 2));
+    let warnings: Vec<&str> = config.report.warnings().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+}
+
+#[test]
+fn everything_can_be_said() {
+    let text = "
+server: { listen: 'localhost:8080', data_dir: /var/lib/crew, public_names: [crew.example.org], metrics_on_loopback: true }
+database: sqlite
+log: { level: 'info,strawboss_engine=debug', format: json }
+backlogs:
+  - { type: csv, file: ~/list.csv, watch_interval: 2m, in_review: Queued }
+agents: { shell: { command: make work }, claude: { version: 2.1.329 } }
+models: { Local: { agent: claude, provider: local, model: qwen3 } }
+providers: { local: { base_url: 'http://qwen:11434/v1', auth: none, prices: { qwen: { input: 0.1, output: 0.2 } } } }
+runner: { type: process, max_concurrent: 7, image: 'debian:13', gpus: ['0'] }
+projects:
+  Short: ./repo
+  Far: https://example.org/far.git
+  Scp: git@example.org:team/far.git
+  Long:
+    url: ssh://git@example.org/long.git
+    agent: shell
+    model: Local
+    image: rust:1
+    setup: [cargo fetch]
+    checks: ['cargo test']
+    cache: [/home/agent/.cargo/]
+    env: { RUST_LOG: debug, EMPTY: }
+    approval: manual
+    review: auto
+    tries: 3
+    branch: release/1.x
+    limits: { cpus: 0.5, memory: 512m, pids: 100, disk: 1g, timeout: 1h30m }
+    network: { allow: [npm, '*.example.org', 'example.net:8443'], internal: ['mirror.lan:8080'] }
+    max_concurrent: 4
+    after_merge: push
+";
+    let config = read(text).unwrap();
+    assert_eq!(config.report.problems, []);
+    let settings = config.settings;
+    assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.backlogs[0].watch_interval, Duration::from_mins(2));
+    assert_eq!(settings.backlogs[0].in_review, BacklogStatus::Queued);
+    assert_eq!(settings.agents.claude, ClaudeSource::Version("2.1.329".to_owned()));
+    assert_eq!(settings.projects[&name("Short")].repository, Repository::Directory("/work-folder/repo".into()));
+    assert_eq!(settings.projects[&name("Far")].repository, Repository::Url("https://example.org/far.git".into()));
+    assert_eq!(settings.projects[&name("Scp")].repository, Repository::Url("git@example.org:team/far.git".into()));
+    let long = &settings.projects[&name("Long")];
+    assert_eq!((long.tries, long.max_concurrent, long.after_merge), (3, 4, AfterMerge::Push));
+    assert_eq!(long.cache, ["/home/agent/.cargo"]);
+    assert_eq!(long.env.len(), 2);
+    assert_eq!(long.internal, ["mirror.lan:8080"]);
+    assert_eq!(long.limits.timeout_ms, 5_400_000);
+    assert_eq!((settings.runner.kind, settings.runner.max_concurrent), (RunnerKind::Process, 7));
+}
+
+#[test]
+fn five_errors_are_reported_at_once() {
+    let text = "server: { listen: 127.0.0.1:7070, data_dri: ./.strawboss }
+projcts: {}
+backlogs:
+  - { type: csv, file: ./priorities.csv, watch_interval: soon }
+projects:
+  Antenna:
+    directory: ~/Projects/antenna
+    agent: cluade
+    limits: { memory: 4 gigs }
+runner: { type: auto, max_concurrent: 0 }
+";
+    insta::assert_snapshot!(read(text).unwrap_err());
+}
+
+#[test]
+fn a_wrong_value_of_each_type_is_explained() {
+    let text = "server: [1, 2]
+database: mysql
+backlogs: { type: csv }
+agents:
+  shell: {}
+  claude: { version: newest, path: ./claude }
+models:
+  A: { agent: claude, provider: nobody }
+  B: fast
+providers:
+  one: { base_url: api.example.com, auth: api_key }
+  two: { base_url: 'https://example.com', secret_env: sk-ant-0123456789, auth: oauth }
+  'th ree': { base_url: 'https://example.com', api_key: hunter2 }
+projects:
+  Both: { directory: ./a, url: 'https://example.org/a' }
+  Neither: { agent: claude }
+  Helper: { url: 'ext::sh -c touch% /tmp/owned' }
+  Password: { url: 'https://me:hunter2@example.org/a' }
+  Nothing:
+  Types:
+    directory: ./a
+    agent: shell
+    model: C
+    setup: cargo fetch
+    checks: [[a]]
+    cache: [relative, /home/../etc]
+    env: { '1X': y, GITHUB_TOKEN: z, LIST: [a] }
+    approval: sometimes
+    tries: many
+    branch: refs/heads/main
+    limits: { cpus: -1, memory: 1m, pids: 3.5, timeout: 5, colour: red }
+    network: { allow: ['https://example.org/x', crate], internal: [mirror] }
+    review: yes
+runner: { type: podman }
+scheduler: { preempt: yes }
+log: { level: loud, format: xml }
+";
+    let report = read(text).unwrap_err();
+    assert!(!report.contains("hunter2") && !report.contains("sk-ant-0123456789"), "a secret was repeated:\n{report}");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn what_is_no_yaml_is_shown_where_it_breaks() {
+    insta::assert_snapshot!(read("server: {\nprojects:\n  A: [1\n").unwrap_err());
+}
+
+#[test]
+fn variables_and_then_flags_overrule_the_file() {
+    let values = [("STRAWBOSS_LISTEN", "127.0.0.1:1"), ("STRAWBOSS_RUNNER", "process"), ("STRAWBOSS_MAX_CONCURRENT", "5")];
+    let flags = Flags { listen: Some("0.0.0.0:2".to_owned()), ..Flags::default() };
+    let settings = read_with(EXAMPLE, &flags, &values).unwrap().settings;
+    assert_eq!(settings.server.listen.to_string(), "0.0.0.0:2");
+    assert_eq!((settings.runner.kind, settings.runner.max_concurrent), (RunnerKind::Process, 5));
+    let flags = Flags { data_dir: Some("/somewhere/else".to_owned()), ..Flags::default() };
+    assert_eq!(read_with(EXAMPLE, &flags, &[]).unwrap().settings.server.data_dir, PathBuf::from("/somewhere/else"));
+}
+
+#[test]
+fn wrong_variables_and_flags_are_reported_with_the_file() {
+    let values = [
+        ("STRAWBOSS_LISTEN", "nowhere"),
+        ("STRAWBOSS_RUNNER", "dokcer"),
+        ("DATABASE_URL", "postgres://user:hunter2@host/db"),
+        ("LOG_LEVEL", "=="),
+        ("STRAWBOSS_LOG_FORMAT", "xml"),
+    ];
+    let flags = Flags { max_concurrent: Some("lots".to_owned()), ..Flags::default() };
+    let report = read_with("serve: {}\n", &flags, &values).unwrap_err();
+    assert!(!report.contains("hunter2"), "{report}");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn an_empty_file_is_a_configuration_without_projects() {
+    let config = read("# nothing yet\n").unwrap();
+    assert!(config.settings.projects.is_empty());
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_is_written_makes_it_panic(text in "[ -~\n\u{e9}]{0,200}") {
+        let _ = read(&text);
+        let _ = read(&format!("projects:\n  {text}"));
+    }
+}

@@ -1,0 +1,137 @@
+//! Every environment variable that the program reads, declared once. docs/environment.md is made from this table.
+
+use std::collections::BTreeMap;
+
+/// What our own variables begin with.
+const PREFIX: &str = "STRAWBOSS_";
+
+/// A variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Variable {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it does, as Markdown.
+    pub(crate) doc: &'static str,
+    /// What holds without it, as Markdown.
+    pub(crate) default: &'static str,
+}
+
+macro_rules! variables {
+    ($($constant:ident = $name:literal, $doc:literal, $default:literal;)*) => {
+        $(
+            #[doc = $doc]
+            pub(crate) const $constant: Variable = Variable { name: $name, doc: $doc, default: $default };
+        )*
+        /// Every one, in the order of the documentation.
+        pub(crate) const ALL: &[Variable] = &[$($constant),*];
+    };
+}
+
+variables! {
+    CONFIG = "STRAWBOSS_CONFIG", "The configuration file; the same as `--config`.", "the nearest `strawboss.yaml` from the current folder upwards";
+    LISTEN = "STRAWBOSS_LISTEN", "Where `serve` listens; overrules `server.listen`.", "`127.0.0.1:7070`";
+    DATA_DIR = "STRAWBOSS_DATA_DIR", "Where state, mirrors and recordings lie; overrules `server.data_dir`. A relative path is relative to the current folder.", "`.strawboss` beside the configuration";
+    RUNNER = "STRAWBOSS_RUNNER", "`auto`, `docker` or `process`; overrules `runner.type`.", "`auto`";
+    MAX_CONCURRENT = "STRAWBOSS_MAX_CONCURRENT", "How many runs there may be at once; overrules `runner.max_concurrent`.", "2";
+    DATABASE_URL = "DATABASE_URL", "The database; overrules `database`. Only `sqlite` is supported by this version.", "`sqlite`";
+    LOG_LEVEL = "LOG_LEVEL", "`error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,strawboss_engine=debug`; overrules `log.level`.", "`info`; for other commands than `serve`, `warn`";
+    LOG_FORMAT = "STRAWBOSS_LOG_FORMAT", "`pretty` or `json`; overrules `log.format`.", "`pretty`";
+    SERVER = "STRAWBOSS_SERVER", "The address of the service that commands talk to; the same as `--server`.", "the one of the configuration";
+    TOKEN = "STRAWBOSS_TOKEN", "The token that commands show; the same as `--token`, and better: other users of the machine can read command lines.", "`admin-token` in the data directory";
+    DETACH_KEYS = "STRAWBOSS_DETACH_KEYS", "What ends `run attach`, such as `ctrl-p,ctrl-q` or `ctrl-]`; the same as `--detach-keys`.", "`ctrl-p,ctrl-q`";
+    CACHE = "STRAWBOSS_CACHE", "Where agents' programs are kept.", "`$XDG_CACHE_HOME/strawboss`, else `~/.cache/strawboss`";
+    TOOLS = "STRAWBOSS_TOOLS", "A folder of tools for sandboxes; the supervisor is in `supervisor/bin` below it.", "`../tools` beside the program's own folder";
+    SUPERVISOR_DIR = "STRAWBOSS_SUPERVISOR_DIR", "The supervisor's folder, which holds `bin/strawboss-supervisor`.", "`supervisor` in the folder of tools";
+    NPM_REGISTRY = "npm_config_registry", "Where `strawboss agent install` fetches from.", "`registry` of `~/.npmrc`, else `https://registry.npmjs.org`";
+    DOCKER_HOST = "DOCKER_HOST", "The Docker engine's address, when `runner.host` says none.", "the default socket, else the rootless engine's";
+    ANTHROPIC_API_KEY = "ANTHROPIC_API_KEY", "The key of the provider `anthropic`, when `providers:` is not in the configuration at all. Configured providers name their own variables with `secret_env`.", "none";
+    CLAUDE_CODE_OAUTH_TOKEN = "CLAUDE_CODE_OAUTH_TOKEN", "A subscription's token for the provider `anthropic`, when `providers:` is not in the configuration at all and there is no `ANTHROPIC_API_KEY`.", "none";
+    NO_COLOR = "NO_COLOR", "Set to anything, it turns colours off.", "colours on a terminal";
+    HTTPS_PROXY = "HTTPS_PROXY", "This machine's own way out, for providers and for hosts that projects allow; `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count too, in either case.", "a direct way";
+}
+
+/// The variables as they are, taken once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment {
+    values: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// The process's own. What is not UTF-8 cannot be meant for us.
+    pub(crate) fn of_process() -> Self {
+        Self::of(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+    }
+
+    /// These.
+    pub(crate) fn of(values: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { values: values.into_iter().collect() }
+    }
+
+    /// A variable's value; an empty one counts as none.
+    pub(crate) fn get(&self, variable: &Variable) -> Option<&str> {
+        self.named(variable.name)
+    }
+
+    /// The value of a variable that the configuration names.
+    pub(crate) fn named(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Variables that look like ours and are not known, each with the nearest known one.
+    pub(crate) fn unknown(&self) -> Vec<(String, Option<&'static str>)> {
+        let known: Vec<&'static str> = ALL.iter().map(|variable| variable.name).collect();
+        self.values
+            .keys()
+            .filter(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str()))
+            .map(|name| {
+                // What they all begin with says nothing about how near they are.
+                let (rest, ends) = (&name[PREFIX.len()..], known.iter().filter_map(|known| known.strip_prefix(PREFIX)));
+                let near = crate::config::suggest::nearest(rest, ends);
+                (name.clone(), near.and_then(|near| known.iter().copied().find(|known| known.strip_prefix(PREFIX) == Some(near))))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, Environment};
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    fn document() -> String {
+        let mut text = String::from(
+            "# Environment variables\n\nMade from `crates/strawboss/src/environment.rs`; a test compares the two.\n\n\
+             Order: defaults, then the configuration file, then these, then flags. An empty variable counts as none.\n\n\
+             | Variable | What it does | Without it |\n|---|---|---|\n",
+        );
+        for variable in ALL {
+            let _ = writeln!(text, "| `{}` | {} | {} |", variable.name, variable.doc, variable.default);
+        }
+        text.push_str(
+            "\nCredentials of providers stand in variables that the configuration names with `secret_env`, or in files that it \
+             names with `secret_file`; never in the configuration itself, and never in a sandbox.\n",
+        );
+        text
+    }
+
+    #[test]
+    fn the_page_says_what_the_table_says() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/environment.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&page, document()).unwrap();
+        }
+        let written = std::fs::read_to_string(&page).unwrap_or_default();
+        assert_eq!(written, document(), "run the test again with UPDATE_DOCS=1");
+    }
+
+    #[test]
+    fn a_mistyped_variable_is_found() {
+        let values = [("STRAWBOSS_LISTN", "x"), ("STRAWBOSS_CONFIG", "x"), ("STRAWBOSS_ZEBRA", "x"), ("PATH", "x")];
+        let environment = Environment::of(values.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(
+            environment.unknown(),
+            [("STRAWBOSS_LISTN".to_owned(), Some("STRAWBOSS_LISTEN")), ("STRAWBOSS_ZEBRA".to_owned(), None)]
+        );
+    }
+}

@@ -1,0 +1,304 @@
+//! `strawboss serve`: the only place that sees every part, and joins them.
+//!
+//! Logging, configuration, data directory, parts, port, start; then wait for a signal and drain in the opposite order.
+//! It decides nothing about work.
+
+pub(crate) mod data_dir;
+mod doors;
+pub(crate) mod providers;
+pub(crate) mod runner;
+
+use crate::config::settings::{Csv, RunnerKind, Settings};
+use crate::config::{self, Config, Flags};
+use crate::context::Context;
+use crate::environment::Environment;
+use crate::failure::{ExitStatus, Failure, io};
+use crate::{logging, tools};
+use data_dir::{DataDir, Secrets};
+use doors::OpenDoors;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use strawboss_backlog::{CsvBacklog, CsvConfig};
+use strawboss_core::project::Catalog;
+use strawboss_engine::ports::SystemClock;
+use strawboss_engine::{Engine, EngineConfig, Parts, Source};
+use strawboss_gateway::{Egress, EgressConfig};
+use strawboss_runner::SocketDoors;
+use strawboss_server::door::DoorContext;
+use strawboss_server::door::gateway::GatewayWays;
+use strawboss_server::{AuthConfig, Measure, Server, ServerConfig};
+use strawboss_store::SqlStore;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// How long requests and streams may take to end when the service stops.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long everything else may take after that, until the program ends all the same: the next start goes on.
+const DRAIN_ALL: Duration = Duration::from_secs(30);
+
+/// Start the service: scheduler, gateway, API and dashboard
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  strawboss serve                                  with the nearest strawboss.yaml
+  strawboss serve --listen 127.0.0.1:0             on any free port
+  strawboss serve --runner process                 without Docker, and without isolation
+
+SIGTERM or Ctrl-C drains: nothing new starts, agents go on in their sandboxes, and the next start adopts them. A second
+signal ends it at once; that loses nothing either.")]
+pub(crate) struct ServeArgs {
+    /// Where to listen, instead of `server.listen`
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where state lies, instead of `server.data_dir`
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// auto, docker or process, instead of `runner.type`
+    #[arg(long, value_name = "KIND")]
+    runner: Option<String>,
+    /// How many runs at once, instead of `runner.max_concurrent`
+    #[arg(long, value_name = "NUMBER")]
+    max_concurrent: Option<String>,
+    /// Write the address here once it serves (for `--listen …:0`)
+    #[arg(long, value_name = "FILE")]
+    address_file: Option<PathBuf>,
+}
+
+/// Serves until it is told to stop.
+pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let flags = Flags {
+        config: context.global.config.clone(),
+        listen: args.listen,
+        data_dir: args.data_dir,
+        runner: args.runner,
+        max_concurrent: args.max_concurrent,
+    };
+    let config = config::load(&flags, &context.environment)?;
+    logging::start(&config.settings.log);
+    warn(&config, &context.environment);
+    // Before anything is started, so that no signal is lost.
+    let mut signals = Signals::new()?;
+    let data_dir = DataDir::take(&config.settings.server.data_dir)?;
+    let secrets = data_dir.secrets()?;
+    let service = Service::wire(&config, &data_dir, &secrets, &context.environment).await?;
+    let address = service.server.local_addr();
+    service.engine.start().await.map_err(|error| {
+        Failure::new(format!("the engine could not start: {error}")).fix("`strawboss doctor` says what is wrong.")
+    })?;
+    data_dir.say_address(address)?;
+    if let Some(file) = &args.address_file {
+        data_dir::write_whole(file, &format!("{address}\n")).map_err(io(format_args!("write {}", file.display())))?;
+    }
+    greet(address, &secrets, &config);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data_dir = %data_dir.path().display(),
+        config = %config.file.display(),
+        projects = config.settings.projects.len(),
+        "Strawboss serves on {address}"
+    );
+    service.until_stopped(&mut signals).await
+}
+
+/// Says what is doubtful in the configuration and the environment.
+fn warn(config: &Config, environment: &Environment) {
+    for problem in config.report.warnings() {
+        tracing::warn!(hint = problem.hint, "{}", problem.message);
+    }
+    for (name, near) in environment.unknown() {
+        if let Some(near) = near {
+            tracing::warn!("the environment variable {name} is not known; did you mean {near}?")
+        } else {
+            tracing::debug!("the environment variable {name} is not known")
+        }
+    }
+    if config.settings.projects.is_empty() {
+        tracing::warn!("no project is configured: every row of every backlog will be blocked");
+    }
+    if config.settings.runner.kind == RunnerKind::Process {
+        tracing::warn!(
+            "the process runner was named: agents run as plain processes of this machine, with NO isolation. They can read \
+             what their user can read and reach what this machine can reach"
+        );
+    }
+}
+
+/// Where a browser reaches an address that means "every address".
+pub(crate) fn browsable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// Prints how to get in: with the token once, at the first start.
+#[expect(clippy::print_stdout, reason = "it is what the person who starts the service reads")]
+fn greet(address: SocketAddr, secrets: &Secrets, config: &Config) {
+    let address = browsable(address);
+    println!("Strawboss {} serves on http://{address}/", env!("CARGO_PKG_VERSION"));
+    if secrets.fresh {
+        println!("Open this link once in your browser; it signs you in, and is not shown again by itself:");
+        println!("  http://{address}/#token={}", secrets.admin_token);
+    } else {
+        println!("`strawboss token link` prints the link that signs a browser in.");
+    }
+    for backlog in &config.settings.backlogs {
+        println!("Backlog: {}", backlog.file.display());
+    }
+}
+
+/// Everything, joined.
+struct Service {
+    engine: Engine,
+    server: Server,
+    doors: Arc<OpenDoors>,
+    ways: GatewayWays,
+    /// Ends the server: streams say goodbye.
+    stop_server: CancellationToken,
+    /// Ends the doors, after the engine.
+    stop_doors: CancellationToken,
+}
+
+impl Service {
+    async fn wire(config: &Config, data_dir: &DataDir, secrets: &Secrets, environment: &Environment) -> Result<Self, Failure> {
+        let settings = &config.settings;
+        let store = SqlStore::open_sqlite(&data_dir.path().join("strawboss.db"))
+            .await
+            .map_err(|error| Failure::new(error.to_string()))?;
+        let runner = runner::runner(&settings.runner, data_dir.path(), &secrets.installation).await?;
+        let gpus = match runner.info().await {
+            Ok(info) => {
+                tracing::info!(runner = info.kind, isolated = info.isolated, "{}", info.detail);
+                info.gpus
+            }
+            Err(_) => u32::try_from(settings.runner.gpus.len()).unwrap_or(u32::MAX),
+        };
+        let supervisor = tools::supervisor(environment).map_err(|tried| no_supervisor(&tried))?;
+        let mut engine_config = EngineConfig::new(data_dir.path().to_owned(), catalog(settings, environment), supervisor);
+        engine_config.slots = settings.runner.max_concurrent;
+        engine_config.gpus = gpus;
+        engine_config.sources =
+            sources(&settings.backlogs, &config.file, Some(data_dir.path())).into_iter().collect::<Result<_, Failure>>()?;
+        let stop_doors = CancellationToken::new();
+        let sockets = SocketDoors::new(data_dir.path()).map_err(|error| Failure::new(error.to_string()))?;
+        let doors = Arc::new(OpenDoors::new(sockets, stop_doors.clone()));
+        let parts = Parts { store: Arc::new(store), runner, doors: doors.clone(), clock: Arc::new(SystemClock) };
+        let engine = Engine::new(engine_config, parts);
+        let models = providers::model_proxy(settings, environment, Arc::new(engine.clone()))?;
+        let egress = Egress::new(EgressConfig::new(Arc::new(engine.clone())));
+        let ways = GatewayWays::new(models, egress, BTreeMap::new(), Vec::new());
+        doors.serve(DoorContext::new(Arc::new(engine.clone()), Arc::new(ways.clone()), stop_doors.clone()));
+        let measure = Measure::new().map_err(|error| Failure::new(format!("could not set up measurements: {error}")))?;
+        let server_config = ServerConfig {
+            listen: settings.server.listen,
+            auth: AuthConfig {
+                admin_token_hash: AuthConfig::hash(&secrets.admin_token),
+                cookie_key: secrets.cookie_key,
+                public_names: settings.server.public_names.clone(),
+                metrics_on_loopback: settings.server.metrics_on_loopback,
+            },
+            drain: DRAIN,
+        };
+        let server = Server::bind(server_config, engine.clone(), measure)
+            .await
+            .map_err(|error| Failure::new(error.to_string()).status(ExitStatus::Conflict))?;
+        Ok(Self { engine, server, doors, ways, stop_server: CancellationToken::new(), stop_doors })
+    }
+
+    /// Serves until the first signal and drains; the second one ends it at once.
+    async fn until_stopped(self, signals: &mut Signals) -> Result<ExitStatus, Failure> {
+        let stop = self.stop_server.clone();
+        let serving = tokio::spawn(self.server.serve(stop.clone()));
+        let name = signals.next().await;
+        tracing::info!(signal = name, "draining: nothing new starts; agents go on in their sandboxes");
+        stop.cancel();
+        let drain = async {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the server ended by itself");
+            }
+            self.engine.shutdown().await;
+            self.stop_doors.cancel();
+            self.doors.drained().await;
+            self.ways.drained().await;
+        };
+        tokio::select! {
+            ended = tokio::time::timeout(DRAIN_ALL, drain) => {
+                if ended.is_err() {
+                    tracing::warn!("not everything ended in {} s; the next start goes on with it", DRAIN_ALL.as_secs());
+                }
+                tracing::info!("stopped");
+                Ok(ExitStatus::Success)
+            }
+            name = signals.next() => {
+                tracing::warn!(signal = name, "a second signal: stopped at once");
+                Ok(ExitStatus::Interrupted)
+            }
+        }
+    }
+}
+
+fn no_supervisor(tried: &[PathBuf]) -> Failure {
+    let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
+    Failure::new(format!("the supervisor, which runs in every sandbox, is not in {}", tried.join(", ")))
+        .fix("Build it with `scripts/build-supervisor.sh`, or say where it is with STRAWBOSS_SUPERVISOR_DIR.")
+}
+
+fn catalog(settings: &Settings, environment: &Environment) -> Catalog {
+    let agents = tools::agents(&settings.agents, environment);
+    for agent in &agents {
+        if let Some(unusable) = &agent.unusable {
+            tracing::warn!(agent = agent.kind.word(), fix = unusable.fix, "{}", unusable.message)
+        } else {
+            tracing::debug!(agent = agent.kind.word(), version = agent.version, "an agent is ready")
+        }
+    }
+    Catalog {
+        projects: settings.projects.clone(),
+        models: settings.models.clone(),
+        agents: agents.into_iter().map(|agent| (agent.kind, agent)).collect(),
+    }
+}
+
+/// The backlogs, each as the engine reads it, or what is wrong with it.
+pub(crate) fn sources(backlogs: &[Csv], config_file: &Path, data_dir: Option<&Path>) -> Vec<Result<Source, Failure>> {
+    let folder = config_file.parent().map(Path::to_owned);
+    let source = |backlog: &Csv| {
+        // Relative as written, so that its name stays when the folder moves.
+        let relative = !Path::new(&backlog.written).is_absolute() && !backlog.written.starts_with('~');
+        let mut csv = CsvConfig::new(if relative { PathBuf::from(&backlog.written) } else { backlog.file.clone() });
+        csv.base = folder.clone().filter(|_| relative);
+        csv.watch_interval = backlog.watch_interval;
+        csv.encoding.clone_from(&backlog.encoding);
+        csv.data_dir = data_dir.map(Path::to_owned);
+        let read = CsvBacklog::new(csv).map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Source { backlog: Arc::new(read), in_review: backlog.in_review })
+    };
+    backlogs.iter().map(source).collect()
+}
+
+/// Signals that ask the service to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let on = |kind| signal(kind).map_err(io("listen for signals"));
+        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

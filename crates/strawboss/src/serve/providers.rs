@@ -1,0 +1,72 @@
+//! The gateway from what is configured, with the secrets read from where the configuration says they are.
+
+use crate::config::DEFAULT_PROVIDER;
+use crate::config::settings::{Provider as Configured, SecretSource, Settings};
+use crate::environment::{self, Environment};
+use crate::failure::{ExitStatus, Failure};
+use std::sync::Arc;
+use strawboss_core::meter::Meter;
+use strawboss_gateway::{Auth, ModelProxy, Outbound, Prices, Provider, ProxyConfig, ProxyLimits, Secret};
+
+/// The providers that are configured; the well-known one from its well-known variables when none is.
+pub(crate) fn configured(settings: &Settings, environment: &Environment) -> Vec<Configured> {
+    if !settings.providers.is_empty() {
+        return settings.providers.clone();
+    }
+    let (auth, variable) = match environment.get(&environment::ANTHROPIC_API_KEY) {
+        Some(_) => (Auth::ApiKey, environment::ANTHROPIC_API_KEY.name),
+        None if environment.get(&environment::CLAUDE_CODE_OAUTH_TOKEN).is_some() => {
+            (Auth::OauthToken, environment::CLAUDE_CODE_OAUTH_TOKEN.name)
+        }
+        None => return Vec::new(),
+    };
+    vec![Configured {
+        name: DEFAULT_PROVIDER.to_owned(),
+        base_url: "https://api.anthropic.com".to_owned(),
+        auth,
+        secret: Some(SecretSource::Env(variable.to_owned())),
+        paths: None,
+        prices: std::collections::BTreeMap::new(),
+    }]
+}
+
+/// A provider's credential, which is read now and shown to nobody.
+pub(crate) fn secret(provider: &Configured) -> Result<Option<Secret>, Failure> {
+    let read = match &provider.secret {
+        None => return Ok(None),
+        Some(SecretSource::Env(variable)) => Secret::from_env(variable),
+        Some(SecretSource::File(path)) => Secret::from_file(path),
+    };
+    read.map(Some).map_err(|error| {
+        Failure::new(format!("the provider `{}` has no credential: {error}", provider.name))
+            .fix("Give it one, or take the provider out of `providers:`; `strawboss doctor` checks all of them.")
+            .status(ExitStatus::Usage)
+    })
+}
+
+/// Lets sandboxes ask the configured providers.
+pub(super) fn model_proxy(settings: &Settings, environment: &Environment, meter: Arc<dyn Meter>) -> Result<ModelProxy, Failure> {
+    let mut providers = Vec::new();
+    let mut prices = Vec::new();
+    for one in configured(settings, environment) {
+        let made = Provider::new(&one.name, &one.base_url, one.auth, secret(&one)?);
+        let made = match &one.paths {
+            Some(paths) => made.and_then(|provider| provider.with_paths(paths)),
+            None => made,
+        };
+        providers.push(made.map_err(|error| Failure::usage(error.to_string()))?);
+        prices.extend(one.prices);
+    }
+    if providers.is_empty() {
+        tracing::warn!("no provider is configured and ANTHROPIC_API_KEY is not set: agents will have no model");
+    }
+    let config = ProxyConfig {
+        providers,
+        prices: prices.into_iter().collect::<Prices>(),
+        limits: ProxyLimits::default(),
+        outbound: Outbound::from_env(),
+        meter,
+        roots: None,
+    };
+    ModelProxy::new(config).map_err(|error| Failure::new(error.to_string()))
+}

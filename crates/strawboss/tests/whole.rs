@@ -1,0 +1,241 @@
+//! The main job by the command line alone: the service, a row, a run that is watched, talked to and accepted. With the
+//! process runner and the real supervisor.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use pty_process::Size;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{ExitStatus, Output};
+use std::time::Duration;
+use strawboss_testkit::world::FIRST_LINE_AGENT;
+use strawboss_testkit::{World, WorldOptions, programs};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// How long anything may take; machines are shared, and it only ends what hangs.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// A command on a world's configuration.
+async fn strawboss(world: &World, args: &[&str]) -> Output {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_strawboss"));
+    command.args(args).current_dir(world.path()).env_remove("STRAWBOSS_TOKEN").env_remove("STRAWBOSS_SERVER").kill_on_drop(true);
+    tokio::time::timeout(DEADLINE, command.output()).await.unwrap_or_else(|_| panic!("{args:?} hangs:\n{}", world.log())).unwrap()
+}
+
+/// What a command that must succeed printed.
+async fn said(world: &World, args: &[&str]) -> String {
+    let output = strawboss(world, args).await;
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?} ended with {}: {err}\nlog:\n{}", output.status, world.log());
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+async fn json(world: &World, args: &[&str]) -> Value {
+    let text = said(world, args).await;
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{args:?}: {error}: {text}"))
+}
+
+/// A person at a terminal.
+struct Person {
+    pty: pty_process::Pty,
+    child: tokio::process::Child,
+    seen: String,
+}
+
+impl Person {
+    fn sit_down(world: &World, args: &[&str]) -> Self {
+        let (pty, pts) = pty_process::open().unwrap();
+        pty.resize(Size::new(20, 100)).unwrap();
+        let command = pty_process::Command::new(env!("CARGO_BIN_EXE_strawboss"));
+        let child = command.args(args).current_dir(world.path()).kill_on_drop(true).spawn(pts).unwrap();
+        Self { pty, child, seen: String::new() }
+    }
+
+    /// Reads until this is seen.
+    async fn see(&mut self, text: &str) {
+        let mut buffer = [0; 4096];
+        while !self.seen.contains(text) {
+            let read = tokio::time::timeout(DEADLINE, self.pty.read(&mut buffer)).await;
+            match read {
+                Ok(Ok(count @ 1..)) => self.seen.push_str(&String::from_utf8_lossy(&buffer[..count])),
+                end => panic!("`{text}` was not seen ({end:?}):\n{}", self.seen.escape_debug()),
+            }
+        }
+    }
+
+    async fn type_in(&mut self, text: &str) {
+        self.pty.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Waits for the end; a terminal is closed by an error on its other side.
+    async fn leave(mut self) -> (ExitStatus, String) {
+        let mut buffer = [0; 4096];
+        while let Ok(Ok(count @ 1..)) = tokio::time::timeout(DEADLINE, self.pty.read(&mut buffer)).await {
+            self.seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        let status = tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("it hangs").unwrap();
+        (status, self.seen)
+    }
+}
+
+async fn world_with(more: &str, options: WorldOptions, action: &str) -> World {
+    let mut world = World::new(options).unwrap();
+    world.project("Greeter", &[("README.md", "hi\n")], more).unwrap();
+    world.backlog().append("Greeter", "1", "Pending", action, ",,").unwrap();
+    world.start().await.unwrap();
+    world
+}
+
+/// The run of the only task, once it works.
+async fn working(world: &World, action: &str) -> String {
+    world
+        .until("the agent at work", async |world| {
+            let task = world.task_by_action(action).await?;
+            Ok((task["run"]["state"] == "working").then(|| task["run"]["id"].as_str().unwrap_or_default().to_owned()))
+        })
+        .await
+        .unwrap()
+}
+
+fn file(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_row_is_worked_off_watched_and_accepted() {
+    let action = "printf 'who? '; read who; stty size; echo \"hello $who\" > greeting; cat greeting";
+    let options = WorldOptions { shell: FIRST_LINE_AGENT.to_owned(), ..WorldOptions::default() };
+    let mut world = world_with("agent: shell\nchecks: [\"test -s greeting\"]\n", options, action).await;
+    let run = working(&world, "printf").await;
+    let task = run.trim_end_matches(".1").to_owned();
+
+    let mut person = Person::sit_down(&world, &["run", "attach", &run]);
+    person.see("who? ").await;
+    person.type_in("wor\x10").await;
+    person.type_in("\x7f\x10\x11").await;
+    person.see("detached").await;
+    let (status, _) = person.leave().await;
+    assert!(status.success(), "detaching is no failure");
+
+    // What was typed before is there still, with the Ctrl-P that was no detaching.
+    let mut person = Person::sit_down(&world, &["run", "attach", "--detach-keys", "ctrl-]", &run]);
+    person.see("who? ").await;
+    person.type_in("\x15world\r").await;
+    person.see("hello world").await;
+    person.see(&format!("{run} succeeded")).await;
+    let (status, seen) = person.leave().await;
+    assert!(status.success(), "{seen}");
+    assert!(seen.contains("20 100"), "the terminal's size reached the agent: {seen}");
+
+    let logs = strawboss(&world, &["run", "logs", "--follow", &run]).await;
+    assert!(logs.status.success(), "the run succeeded");
+    assert!(String::from_utf8_lossy(&logs.stdout).contains("hello world"));
+
+    world.until_task("printf", "review").await.unwrap();
+    let reviews = json(&world, &["review", "list", "--json"]).await;
+    assert_eq!(reviews[0]["task"]["id"], task);
+    let shown = said(&world, &["review", "show", &task]).await;
+    assert!(shown.contains("test -s greeting") && shown.contains("1 file +1 -0"), "{shown}");
+    let diff = said(&world, &["review", "diff", &task]).await;
+    assert!(diff.contains("+hello world"), "{diff}");
+
+    said(&world, &["review", "reject", &task, "-m", "echo better > greeting"]).await;
+    world
+        .until("the second attempt", async |world| Ok((world.task_by_action("printf").await?["attempts"] == 2).then_some(())))
+        .await
+        .unwrap();
+    said(&world, &["task", "stop", &task]).await;
+    world.until_task("printf", "paused").await.unwrap();
+    let stopped = strawboss(&world, &["run", "logs", "--follow", &format!("{task}.2")]).await;
+    assert_eq!(stopped.status.code(), Some(1), "a run that was stopped did not succeed");
+    said(&world, &["task", "block", &task, "--reason", "Waits for a test"]).await;
+    let blocked = json(&world, &["task", "show", &task, "--json"]).await;
+    assert_eq!(blocked["block"]["message"], "Waits for a test");
+
+    let added = json(&world, &["task", "add", "--project", "Greeter", "--json", "echo salve > salve"]).await;
+    let added = added["id"].as_str().unwrap_or_default().to_owned();
+    world
+        .until("the added task in review", async |world| {
+            Ok((world.task_by_action("echo salve").await?["state"] == "review").then_some(()))
+        })
+        .await
+        .unwrap();
+    // Its checks are red: there is no greeting. A person may accept it all the same.
+    let red = said(&world, &["review", "show", &added]).await;
+    assert!(red.contains("exit code 1"), "{red}");
+    said(&world, &["review", "approve", &added]).await;
+    world.until_task("echo salve", "done").await.unwrap();
+    assert_eq!(file(&world.path().join("repositories/Greeter/salve")), "salve\n");
+    assert_eq!(strawboss(&world, &["review", "approve", &added]).await.status.code(), Some(6));
+    let events = said(&world, &["run", "logs", "--events", &format!("{added}.1")]).await;
+    assert!(events.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()) && events.contains("\"pushed\""), "{events}");
+    world.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_attached_person_comes_back_after_a_restart_of_the_service() {
+    let gate = "until test -e \"$PWD/../../release\" -o -e /nonexistent; do read line && echo \"heard $line\" && break; done; echo x > y";
+    let options = WorldOptions { shell: FIRST_LINE_AGENT.to_owned(), ..WorldOptions::default() };
+    let mut world = world_with("agent: shell\nchecks: [\"true\"]\nreview: auto\n", options, gate).await;
+    let run = working(&world, "until").await;
+    let mut person = Person::sit_down(&world, &["run", "attach", &run]);
+    person.see("attached").await;
+    world.kill().unwrap();
+    person.see("making it again").await;
+    world.start().await.unwrap();
+    world
+        .until("the supervisor back", async |world| {
+            let run = world.get(&format!("/api/v1/runs/{run}")).await?;
+            Ok((run["run"]["state"] == "working").then_some(()))
+        })
+        .await
+        .unwrap();
+    // Typed until it arrives: while the supervisor is on its way back, what is typed is refused and said to be.
+    let mut tries = 0;
+    while !person.seen.contains("heard again") {
+        tries += 1;
+        assert!(tries < 400, "{}", person.seen.escape_debug());
+        person.type_in("again\r").await;
+        let mut buffer = [0; 4096];
+        if let Ok(Ok(count)) = tokio::time::timeout(Duration::from_millis(300), person.pty.read(&mut buffer)).await {
+            person.seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    }
+    person.see(&format!("{run} succeeded")).await;
+    assert!(person.leave().await.0.success());
+    world.stop().await.unwrap();
+}
+
+const SCRIPT: &str = r#"
+rules:
+  - when: { prompt: Write the greeting }
+    turns:
+      - text: I write it.
+        tools: [{ name: Bash, input: { description: Write, command: "echo hello > greeting; until test -e GATE; do sleep 0.05; done" } }]
+      - text: Written.
+"#;
+
+#[tokio::test]
+async fn a_line_typed_at_claude_is_a_message_in_its_session() {
+    programs::claude_tool().expect("the Claude Code CLI is needed");
+    let gate = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let open = gate.path().join("open");
+    let script = SCRIPT.replace("GATE", &open.to_string_lossy());
+    let options = WorldOptions { model_script: Some(script), ..WorldOptions::default() };
+    let mut world = world_with("checks: [\"true\"]\n", options, "Write the greeting").await;
+    let run = working(&world, "Write the greeting").await;
+    let mut person = Person::sit_down(&world, &["run", "attach", &run]);
+    person.see("type a line").await;
+    person.see("I write it.").await;
+    person.type_in("please in Latim\x7fn").await;
+    person.see("Latin").await;
+    person.type_in("\r").await;
+    person.see("please in Latin\u{1b}[0m").await;
+    std::fs::write(&open, "").unwrap();
+    person.see(&format!("{run} succeeded")).await;
+    let (status, seen) = person.leave().await;
+    assert!(status.success(), "{seen}");
+    let said = said(&world, &["run", "logs", &run]).await;
+    assert!(said.contains("please in Latin"), "{said}");
+    world.stop().await.unwrap();
+}
