@@ -1,0 +1,140 @@
+/** A task in full: what it says, why it stands where it stands, and its runs. */
+import { useQuery } from "@tanstack/react-query";
+import { useState, type SubmitEvent } from "react";
+import { Link } from "wouter";
+import { taskQuery, useBlockTask } from "../../api/queries";
+import type { Task } from "../../api/types";
+import { useLiveTask } from "../../live/LiveProvider";
+import { Button } from "../../ui/Button";
+import { Dialog, DialogActions } from "../../ui/Dialog";
+import fields from "../../ui/fields.module.css";
+import { firstLine } from "../../ui/format";
+import { linkStyle } from "../../ui/link";
+import { ErrorNotice, Notice } from "../../ui/Notice";
+import page from "../../ui/page.module.css";
+import { RichText } from "../../ui/RichText";
+import { Skeleton } from "../../ui/Skeleton";
+import { StateBadge } from "../../ui/StateMark";
+import { Ago } from "../../ui/time";
+import { RunList } from "./RunList";
+import { TaskActions } from "./TaskActions";
+import { agentLine, DeadlineMark, GpuMark, Priority } from "./TaskFacts";
+import styles from "./TaskPage.module.css";
+
+export default function TaskPage({ id }: { id: string }) {
+  const live = useLiveTask(id);
+  const query = useQuery(taskQuery(id));
+  const task = live ?? query.data;
+  if (task) return <TaskView task={task} />;
+  return (
+    <div className={page.page}>
+      {query.isError ? (
+        <ErrorNotice title="Could not load the task" error={query.error} retry={() => void query.refetch()} />
+      ) : (
+        <Skeleton lines={6} />
+      )}
+    </div>
+  );
+}
+
+const BLOCKABLE = new Set(["pending", "queued", "paused"]);
+
+function TaskView({ task }: { task: Task }) {
+  const [blocking, setBlocking] = useState(false);
+  const agent = agentLine(task);
+  return (
+    <div className={page.page}>
+      <header className={styles.head}>
+        <nav className={styles.crumbs} aria-label="Where this is">
+          <Link href="/" className={linkStyle}>
+            Board
+          </Link>
+          <span aria-hidden="true">/</span>
+          <Link href={`/?project=${encodeURIComponent(task.project)}`} className={linkStyle}>
+            {task.project}
+          </Link>
+          <span aria-hidden="true">/</span>
+          <span>{task.id}</span>
+        </nav>
+        <div className={styles.title}>
+          <h1>
+            <RichText text={firstLine(task.action)} />
+          </h1>
+          <div className={styles.actions}>
+            <TaskActions task={task} />
+            {BLOCKABLE.has(task.state) && (
+              <Button tone="quiet" onClick={() => setBlocking(true)}>
+                Block
+              </Button>
+            )}
+          </div>
+        </div>
+        <div className={styles.facts}>
+          <StateBadge state={task.state} />
+          <Priority task={task} />
+          <DeadlineMark task={task} />
+          {task.needs_gpu && <GpuMark />}
+          {agent !== "" && <span>{agent}</span>}
+          <span>{task.source ?? "added by hand"}</span>
+          <span>
+            changed <Ago at={task.updated_at} />
+          </span>
+        </div>
+      </header>
+      {task.block && (
+        <Notice tone="bad" title={<RichText text={task.block.message} />} fix={task.block.fix} />
+      )}
+      {task.waits_for != null && task.state !== "pending" && (
+        <Notice tone="info" title="Why it does not start yet">
+          <p>{task.waits_for}</p>
+        </Notice>
+      )}
+      {task.state === "pending" && (
+        <Notice tone="info" title="It waits for your approval">
+          <p>No agent starts on it before. Read what it says, then approve.</p>
+        </Notice>
+      )}
+      {task.action.trim() !== firstLine(task.action) && (
+        <section className={page.panel} aria-label="What shall be done">
+          <p className={styles.action}>{task.action}</p>
+        </section>
+      )}
+      <section aria-label="Runs" className={styles.runs}>
+        <h2>Runs</h2>
+        <RunList task={task} />
+      </section>
+      {blocking && <BlockDialog task={task} onClose={() => setBlocking(false)} />}
+    </div>
+  );
+}
+
+function BlockDialog({ task, onClose }: { task: Task; onClose: () => void }) {
+  const block = useBlockTask();
+  const [reason, setReason] = useState("");
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    block.mutate({ id: task.id, reason: reason.trim() }, { onSuccess: onClose });
+  };
+  return (
+    <Dialog title="Block this task" onClose={onClose}>
+      <form className={fields.form} onSubmit={submit}>
+        <label className={fields.field}>
+          Why, for those who look at it later
+          <textarea
+            required
+            autoFocus
+            rows={3}
+            value={reason}
+            onChange={(event) => setReason(event.target.value)}
+          />
+        </label>
+        <DialogActions>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" tone="primary" busy={block.isPending} disabled={reason.trim() === ""}>
+            Block
+          </Button>
+        </DialogActions>
+      </form>
+    </Dialog>
+  );
+}
