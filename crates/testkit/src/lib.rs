@@ -1,0 +1,15 @@
+//! The one harness for tests of the whole: real repositories, a real backlog file, the real program.
+//!
+//! A [`World`] is a folder with repositories, a CSV file and a configuration, and `strawboss serve` running on it. It can
+//! be killed at any moment and started again. Waiting is on what can be observed, with a deadline; never on time alone.
+
+pub mod backlog;
+pub mod lab;
+pub mod programs;
+pub mod repository;
+pub mod world;
+
+pub use backlog::{BacklogFile, Row};
+pub use lab::{Mount, OwnEngine};
+pub use repository::Repository;
+pub use world::{RunnerKind, World, WorldOptions};

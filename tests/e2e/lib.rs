@@ -1,0 +1,1 @@
+//! The whole system against real things: see `tests/`.
