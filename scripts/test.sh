@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Every test there is, against real parts: installs what is missing, starts a Docker engine when none answers, builds, runs.
+# Anything that this starts, it ends.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*" >&2; }
+
+step "packages"
+scripts/lab/packages.sh
+step "a Docker engine"
+if [ "$(scripts/lab/engine.sh status >/dev/null 2>&1; echo $?)" -ne 0 ]; then
+  started=yes
+fi
+scripts/lab/engine.sh start
+# shellcheck disable=SC2154  # set above, or not at all
+trap '[ "${started:-}" = yes ] && scripts/lab/engine.sh stop' EXIT
+eval "$(scripts/lab/engine.sh env)"
+step "the sandbox image"
+scripts/lab/sandbox-image.sh
+step "the Claude Code CLI"
+STRAWBOSS_CLAUDE_DIR=$(scripts/lab/agents.sh)
+export STRAWBOSS_CLAUDE_DIR
+step "what a Docker engine is taken for"
+tests/lab/smoke.sh
+step "the web front"
+scripts/web.sh build
+scripts/web.sh test
+step "the programs"
+cargo build --workspace --bins --locked
+STRAWBOSS_SUPERVISOR_DIR=$(scripts/build-supervisor.sh --dev)
+export STRAWBOSS_SUPERVISOR_DIR
+step "the web front in a browser"
+scripts/web.sh browser
+step "Rust and end to end"
+cargo test --workspace --all-features --locked
