@@ -33,4 +33,5 @@ export STRAWBOSS_SUPERVISOR_DIR
 step "the web front in a browser"
 scripts/web.sh browser
 step "Rust and end to end"
-cargo test --workspace --all-features --locked
+# Every failure in one go: whoever waited this long wants to see them all.
+cargo test --workspace --all-features --locked --no-fail-fast

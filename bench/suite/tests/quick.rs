@@ -23,7 +23,9 @@ fn rows_of(what: &str) -> BTreeMap<String, Vec<String>> {
     for row in results["rows"].as_array().unwrap() {
         let name = row["name"].as_str().unwrap().to_owned();
         assert!(row["ours"]["median"].is_number(), "nothing was measured: {row}");
-        assert!(row["peer"].is_null() || row["ratio"].is_number(), "no ratio: {row}");
+        // On a small scale a peer may have cost less than the clock can tell: then there is no ratio, and none is made up.
+        let peer = row["peer"]["median"].as_f64();
+        assert_eq!(row["ratio"].is_number(), peer.is_some_and(|peer| peer > 0.0), "{row}");
         assert!(printed.contains(&format!("| {name} |")), "not in the table: {name}");
         groups.entry(row["group"].as_str().unwrap().to_owned()).or_default().push(name);
     }
