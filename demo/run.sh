@@ -94,7 +94,7 @@ runner: { type: $runner, max_concurrent: 3 }
 agents:
   claude: { path: "$claude" }
 providers:
-  anthropic: { base_url: "http://$(cat "$work/model.address")", auth: api_key, secret_file: ./model.key }
+  anthropic: { base_url: "http://$(cat "$work/model.address")", auth: api_key, secret_file: ./model.key, prices: { claude: { input: 3, output: 15 } } }
 models:
   Sonnet 4: { agent: claude, model: claude-sonnet-4-20250514 }
 projects:

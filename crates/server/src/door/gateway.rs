@@ -24,15 +24,13 @@ struct Inner {
     models: ModelProxy,
     egress: Egress,
     apis: BTreeMap<String, String>,
-    internal: Vec<String>,
 }
 
 impl GatewayWays {
     /// `apis` says under which path agents ask a provider that is not asked at `/gateway/anthropic/…` (provider's name →
-    /// the word after `/gateway/`);
-    /// `internal` names the `host:port`s that may be reached although they are inside (`network.internal`).
-    pub fn new(models: ModelProxy, egress: Egress, apis: BTreeMap<String, String>, internal: Vec<String>) -> Self {
-        Self { inner: Arc::new(Inner { models, egress, apis, internal }) }
+    /// the word after `/gateway/`).
+    pub fn new(models: ModelProxy, egress: Egress, apis: BTreeMap<String, String>) -> Self {
+        Self { inner: Arc::new(Inner { models, egress, apis }) }
     }
 
     /// Returns when every tunnel has ended. After shutdown, when all doors are closed.
@@ -48,12 +46,7 @@ impl Inner {
             let api = self.apis.get(provider).map_or(DEFAULT_API, String::as_str).to_owned();
             routes.insert(api, provider.clone());
         }
-        let mut internal = reach.internal.clone();
-        // Without anything allowed there is no proxy at all, so that nothing inside is open to it either.
-        if !(reach.allow.is_empty() && internal.is_empty()) {
-            internal.extend(self.internal.iter().cloned());
-        }
-        let network = NetworkPolicy::parse(&reach.allow, &internal).map_err(|errors| {
+        let network = NetworkPolicy::parse(&reach.allow, &reach.internal).map_err(|errors| {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
             Refused::Internal(format!("a project's network was not checked when it was read: {}", all.join("; ")))
         })?;

@@ -210,14 +210,21 @@ fn prices(table: &Table<'_>, problems: &mut Problems) -> BTreeMap<String, Price>
     let mut read = BTreeMap::new();
     for (key, field) in table.entries() {
         let Some(mut table) = Table::of(&field, problems) else { continue };
-        let mut price = |key: &'static str| {
-            table.read(key, problems, |field, problems| field.number(0.0, 1_000_000.0, problems)).unwrap_or_default()
-        };
+        for needed in ["input", "output"] {
+            if !table.has(needed) {
+                let message = format!("{} has no `{needed}`", field.path);
+                problems
+                    .push(Problem::at(key.span.clone(), message).hint("Write US dollars per million tokens, as in `input: 3`."));
+            }
+        }
+        let mut price = |key: &'static str| table.read(key, problems, |field, problems| field.number(0.0, 1_000_000.0, problems));
+        let input = price("input").unwrap_or_default();
         let price = Price {
-            input: price("input"),
-            output: price("output"),
-            cache_read: price("cache_read"),
-            cache_write: price("cache_write"),
+            input,
+            output: price("output").unwrap_or_default(),
+            // As Anthropic bills; a cache that is taken for free would hide most of what an agent costs.
+            cache_read: price("cache_read").unwrap_or(input / 10.0),
+            cache_write: price("cache_write").unwrap_or(input * 1.25),
         };
         table.finish(problems);
         read.insert(key.text.clone(), price);

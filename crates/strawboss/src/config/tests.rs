@@ -109,6 +109,23 @@ projects:
 }
 
 #[test]
+fn the_example_of_the_documentation_is_read() {
+    let docs = include_str!("../../../../docs/configuration.md");
+    let example = docs.split("```").find_map(|part| part.strip_prefix("yaml\n")).unwrap();
+    let config = read(example).unwrap();
+    assert_eq!(config.report.problems, []);
+    let price = config.settings.providers[0].prices["claude-sonnet"];
+    assert_eq!((price.input, price.output, price.cache_read, price.cache_write), (3.0, 15.0, 0.3, 3.75));
+}
+
+#[test]
+fn a_price_that_is_left_out_is_not_taken_for_free() {
+    let said =
+        read("providers: { local: { base_url: 'http://qwen:11434', auth: none, prices: { qwen: { input: 1 } } } }").unwrap_err();
+    assert!(said.contains("providers.local.prices.qwen has no `output`"), "{said}");
+}
+
+#[test]
 fn five_errors_are_reported_at_once() {
     let text = "server: { listen: 127.0.0.1:7070, data_dri: ./.strawboss }
 projcts: {}

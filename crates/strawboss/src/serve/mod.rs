@@ -193,7 +193,7 @@ impl Service {
         let engine = Engine::new(engine_config, parts);
         let models = providers::model_proxy(settings, environment, Arc::new(engine.clone()))?;
         let egress = Egress::new(EgressConfig::new(Arc::new(engine.clone())));
-        let ways = GatewayWays::new(models, egress, BTreeMap::new(), Vec::new());
+        let ways = GatewayWays::new(models, egress, BTreeMap::new());
         doors.serve(DoorContext::new(Arc::new(engine.clone()), Arc::new(ways.clone()), stop_doors.clone()));
         let measure = Measure::new().map_err(|error| Failure::new(format!("could not set up measurements: {error}")))?;
         let server_config = ServerConfig {

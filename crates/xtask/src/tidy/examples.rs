@@ -107,6 +107,13 @@ fn a_path_of_one_machine() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere() {
+    breaks("dead-link", 1, "README.md", "see [b](docs/b.md#top)\n");
+    breaks("dead-link", 1, "docs/a.md", "![a picture](pictures/a.png)\n");
+    keeps("docs/a.md", "[self](a.md#x), [up](../docs/a.md), [there](#x), [net](https://example.org/b.md)\n");
+}
+
+#[test]
 fn a_line_may_excuse_itself_with_a_reason() {
     keeps("README.md", "<!-- tidy: machine-path because it is an example -->\nsee /root/x\n");
     keeps("README.md", "see /root/x <!-- tidy: machine-path because it is an example -->\n");

@@ -33,6 +33,7 @@ impl fmt::Display for Finding {
 
 /// A text file of the repository.
 struct Source<'a> {
+    root: &'a Path,
     /// From the root.
     path: &'a Path,
     text: &'a str,
@@ -40,8 +41,8 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn new(path: &'a Path, text: &'a str) -> Self {
-        Self { path, text, lines: text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect() }
+    fn new(root: &'a Path, path: &'a Path, text: &'a str) -> Self {
+        Self { root, path, text, lines: text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect() }
     }
 
     fn has_extension(&self, wanted: &[&str]) -> bool {
@@ -101,7 +102,7 @@ fn find(root: &Path, files: &[PathBuf]) -> Vec<Finding> {
         if text.contains('\0') {
             continue;
         }
-        let source = Source::new(path, &text);
+        let source = Source::new(root, path, &text);
         let mut found = Vec::new();
         for rule in rules::ALL {
             rule(&source, &mut found);

@@ -7,7 +7,7 @@ type Rule = fn(&Source<'_>, &mut Vec<Finding>);
 
 /// Every rule.
 pub(super) const ALL: &[Rule] =
-    &[long_file, module_doc, unfinished, sleeping_test, trailing_blank, unpinned_action, machine_path];
+    &[long_file, module_doc, unfinished, sleeping_test, trailing_blank, unpinned_action, machine_path, dead_link];
 
 /// The most lines of a source file. Past 400 one looks for the seam; past this one has missed it.
 const MOST_LINES: usize = 600;
@@ -152,6 +152,23 @@ fn machine_path(source: &Source<'_>, to: &mut Vec<Finding>) {
             if found {
                 let what = format!("a path under `{root}` is one machine's");
                 report(source, index, "machine-path", what, "Make it relative, or take it from the environment.", to);
+            }
+        }
+    }
+}
+
+fn dead_link(source: &Source<'_>, to: &mut Vec<Finding>) {
+    if !source.has_extension(&["md"]) {
+        return;
+    }
+    let folder = source.root.join(source.path.parent().unwrap_or(Path::new("")));
+    for (index, line) in source.lines.iter().enumerate() {
+        for (at, _) in line.match_indices("](") {
+            let Some((target, _)) = line[at + 2..].split_once(')') else { continue };
+            let file = target.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !file.contains(':') && !folder.join(file).exists() {
+                let what = format!("the link to `{target}` leads nowhere");
+                report(source, index, "dead-link", what, "Mend the link, or write the page.", to);
             }
         }
     }
