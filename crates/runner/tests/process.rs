@@ -423,3 +423,34 @@ async fn as_root_a_closed_data_directory_is_left_for_one_that_its_user_can_enter
     assert_eq!(status, exited(0));
     assert_eq!(uid.unwrap().trim() == "10001", is_root());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_being_made_is_not_swept() {
+    let ground = std::sync::Arc::new(Ground::new());
+    let sweeping = std::sync::Arc::clone(&ground);
+    let sweep = tokio::spawn(async move {
+        loop {
+            // It may meet one that is only half there; what counts is what it does to it.
+            let _ = sweeping.runner.sandboxes().await;
+        }
+    });
+    let specs: Vec<_> = (0..60).map(|number| ground.spec(number, "exit 0")).collect();
+    let made = futures_util::future::join_all(specs.iter().map(|spec| ground.runner.create(spec))).await;
+    let failed: Vec<_> = made.into_iter().filter_map(Result::err).collect();
+    sweep.abort();
+    assert_eq!(failed, [], "{} of {} were swept away", failed.len(), specs.len());
+    let found = ground.runner.sandboxes().await.unwrap();
+    assert_eq!(found.len(), specs.len());
+    for spec in &specs {
+        assert!(spec.door_dir.join("door.sock").exists(), "{}", spec.id);
+    }
+}
+
+#[tokio::test]
+async fn a_sandbox_cut_short_while_it_was_made_is_swept() {
+    let ground = Ground::new();
+    let half = ground.root().join("sandboxes/ground-1.1-agent");
+    fs::create_dir(&half).unwrap();
+    assert_eq!(ground.runner.sandboxes().await.unwrap(), []);
+    assert!(!half.exists());
+}

@@ -5,13 +5,14 @@
 //! A door that is opened again (after a restart) puts a new socket into the same folder, so that the mount stays good.
 
 use super::{CONNECTIONS_MAX, Door, DoorStream};
+use crate::keyed::locked;
 use crate::short_hash;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use strawboss_core::SandboxId;
 use tokio::net::UnixListener;
@@ -50,6 +51,8 @@ pub struct PeerIds {
 #[derive(Debug, Clone)]
 pub struct SocketDoors {
     root: PathBuf,
+    /// Held while a door is made, removed or looked at: one that is being made is not taken for one that was cut short.
+    making: Arc<Mutex<()>>,
 }
 
 impl SocketDoors {
@@ -59,7 +62,7 @@ impl SocketDoors {
         DirBuilder::new().recursive(true).mode(0o700).create(&root).map_err(fail("make the folder of doors", &root))?;
         fs::set_permissions(&root, Permissions::from_mode(0o700)).map_err(fail("close to others the folder of doors", &root))?;
         let root = root.canonicalize().map_err(fail("find the folder of doors", &root))?;
-        Ok(Self { root })
+        Ok(Self { root, making: Arc::default() })
     }
 
     /// The folder of a sandbox's door, there or not.
@@ -71,6 +74,7 @@ impl SocketDoors {
     /// Needs a tokio runtime.
     pub fn open(&self, id: &SandboxId) -> Result<SocketDoor, DoorError> {
         let dir = self.dir(id);
+        let _making = locked(&self.making);
         match DirBuilder::new().mode(0o711).create(&dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(fail("make the door", &dir)(error)),
             _ => {}
@@ -95,6 +99,7 @@ impl SocketDoors {
     /// Removes a sandbox's door; no error when there is none. Connections that are open stay so until they end.
     pub fn close(&self, id: &SandboxId) -> Result<(), DoorError> {
         let dir = self.dir(id);
+        let _making = locked(&self.making);
         match fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fail("remove the door", &dir)(error)),
             _ => Ok(()),
@@ -103,6 +108,7 @@ impl SocketDoors {
 
     /// Every sandbox that has a door, by its folder. A folder that was cut short while it was made is removed.
     pub fn list(&self) -> Result<Vec<SandboxId>, DoorError> {
+        let _making = locked(&self.making);
         let mut found = Vec::new();
         for item in fs::read_dir(&self.root).map_err(fail("list doors in", &self.root))? {
             let dir = item.map_err(fail("list doors in", &self.root))?.path();

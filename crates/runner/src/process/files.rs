@@ -104,11 +104,15 @@ impl Folders {
     /// Removes a folder and all that is in it; no error when it is not there. First it goes out of sight in one step,
     /// so that a removal that is cut short leaves nothing half-removed in use.
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        remove_tree(&self.put_away(path)?)
+    }
+
+    /// Only the step out of sight; gives where it is now, for [`remove_tree`].
+    pub(super) fn put_away(&self, path: &Path) -> io::Result<PathBuf> {
         let away = self.scratch();
         match fs::rename(path, &away) {
-            Ok(()) => remove_tree(&away),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(away),
         }
     }
 
@@ -131,7 +135,7 @@ fn make(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// Removes a tree without following links, folders that forbid it included.
-fn remove_tree(path: &Path) -> io::Result<()> {
+pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             open_folders(path)?;

@@ -66,6 +66,8 @@ struct Inner {
     user: Option<User>,
     /// Supervisors that are our own children, to be reaped.
     children: Mutex<HashMap<SandboxId, Child>>,
+    /// Sandboxes that are being made, each with its home: a sweep takes neither for what was left behind.
+    making: Mutex<HashMap<SandboxId, PathBuf>>,
 }
 
 impl ProcessRunner {
@@ -79,8 +81,14 @@ impl ProcessRunner {
         let folders =
             Folders::new(&config.data_dir, user).map_err(|error| failed(format!("{}: {error}", config.data_dir.display())))?;
         tracing::warn!(process.root = %folders.root().display(), "the process runner has NO ISOLATION: agents can do on this machine whatever their user can");
-        let inner =
-            Inner { installation: config.installation, launcher: config.launcher, folders, user, children: Mutex::default() };
+        let inner = Inner {
+            installation: config.installation,
+            launcher: config.launcher,
+            folders,
+            user,
+            children: Mutex::default(),
+            making: Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner), locks: KeyedLocks::default() })
     }
 
@@ -119,6 +127,17 @@ impl Inner {
     }
 
     fn create(&self, spec: &SandboxSpec) -> io::Result<()> {
+        let home = match &spec.volume {
+            SandboxVolume::OfRun(run) => self.home_of(run),
+            SandboxVolume::Fresh => self.dir(&spec.id).join("home"),
+        };
+        locked(&self.making).insert(spec.id.clone(), home.clone());
+        let made = self.make(spec, home);
+        locked(&self.making).remove(&spec.id);
+        made
+    }
+
+    fn make(&self, spec: &SandboxSpec, home: PathBuf) -> io::Result<()> {
         let dir = self.dir(&spec.id);
         if dir.join(ORDER).exists() {
             return Ok(());
@@ -142,10 +161,6 @@ impl Inner {
         if !program.exists() {
             return Err(io::Error::other("no tool named `supervisor` with bin/strawboss-supervisor is given"));
         }
-        let home = match &spec.volume {
-            SandboxVolume::OfRun(run) => self.home_of(run),
-            SandboxVolume::Fresh => dir.join("home"),
-        };
         self.folders.make_theirs(&home)?;
         let order = Order {
             purpose: spec.purpose,
@@ -323,8 +338,7 @@ impl Inner {
                 continue;
             };
             let Ok(order) = fs::read(path.join(ORDER)) else {
-                tracing::info!(sandbox.id = %id, "removing a sandbox that was never finished");
-                self.folders.remove(&path)?;
+                self.sweep(&id)?;
                 continue;
             };
             let order: Order = serde_json::from_slice(&order)?;
@@ -332,6 +346,19 @@ impl Inner {
             found.push(FoundSandbox { handle: SandboxHandle(id.to_string()), purpose: order.purpose, status, id });
         }
         Ok(found)
+    }
+
+    /// Removes a sandbox that was never finished, unless somebody is about to.
+    fn sweep(&self, id: &SandboxId) -> io::Result<()> {
+        let dir = self.dir(id);
+        let making = locked(&self.making);
+        if making.contains_key(id) || dir.join(ORDER).exists() {
+            return Ok(());
+        }
+        tracing::info!(sandbox.id = %id, "removing a sandbox that was never finished");
+        let away = self.folders.put_away(&dir)?;
+        drop(making);
+        files::remove_tree(&away)
     }
 
     fn runs(&self) -> io::Result<Vec<RunId>> {
@@ -344,14 +371,21 @@ impl Inner {
 
     fn remove_home(&self, run: &RunId) -> io::Result<()> {
         let home = self.home_of(run);
-        for sandbox in self.list()? {
-            let order =
-                fs::read(self.dir(&sandbox.id).join(ORDER)).ok().and_then(|bytes| serde_json::from_slice::<Order>(&bytes).ok());
+        let making = locked(&self.making);
+        let has_it = |id: &dyn std::fmt::Display| io::Error::other(format!("sandbox {id} still has it"));
+        if let Some((id, _)) = making.iter().find(|(_, its)| **its == home) {
+            return Err(has_it(id));
+        }
+        for item in fs::read_dir(self.folders.sandboxes())? {
+            let path = item?.path();
+            let order = fs::read(path.join(ORDER)).ok().and_then(|bytes| serde_json::from_slice::<Order>(&bytes).ok());
             if order.is_some_and(|order| order.home == home) {
-                return Err(io::Error::other(format!("sandbox {} still has it", sandbox.id)));
+                return Err(has_it(&path.file_name().unwrap_or_default().to_string_lossy()));
             }
         }
-        self.folders.remove(&home)
+        let away = self.folders.put_away(&home)?;
+        drop(making);
+        files::remove_tree(&away)
     }
 
     fn log_last_words(&self, id: &SandboxId, status: &SandboxStatus) {
