@@ -168,6 +168,9 @@ pub struct Run {
     pub head_commit: Option<String>,
     /// The ref that holds work in progress, when it was saved.
     pub saved_ref: Option<String>,
+    /// Whether all that this run left on its volume is in a ref of the mirror, as observed there: only then may the volume go.
+    #[serde(default)]
+    pub work_saved: bool,
     /// The agent's own session id, for resuming.
     pub agent_session: Option<String>,
     /// The run whose volume this one goes on with: itself, or the run that it resumes.

@@ -35,6 +35,12 @@ impl Engine {
         let shared = &self.shared;
         let writer = shared.write().await;
         let Some(mut task) = shared.parts.store.task(id).await? else { return Err(Refused::not_found("task", id)) };
+        if lock(&shared.moving).contains(id) {
+            return Err(Refused::conflict(
+                format!("The work of {id} is on its way into its target at this moment."),
+                format!("See how that went with `strawboss task show {id}`."),
+            ));
+        }
         transition(&mut task)?;
         let run = task.run.clone();
         writer.commit(ChangeSet { tasks: vec![task], ..ChangeSet::default() }).await?;

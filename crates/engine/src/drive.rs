@@ -8,8 +8,8 @@ mod checks;
 mod ending;
 
 pub(crate) use agent::{note_stop, request_stop};
-pub(crate) use checks::Subject;
-pub(crate) use ending::row_blocked;
+pub(crate) use checks::{Subject, run as run_checks};
+pub(crate) use ending::{clean, row_blocked};
 
 use crate::sandbox::RaiseError;
 use crate::shared::{Shared, lock};
@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 
 /// Why a step of a run did not succeed.
 #[derive(Debug, thiserror::Error)]
-enum StepError {
+pub(crate) enum StepError {
     /// The world does not answer now; the same step is tried again.
     #[error("{0}")]
     Later(String),
@@ -154,7 +154,24 @@ async fn step(shared: &Arc<Shared>, id: &RunId, wake: &Notify) -> Result<bool, S
     Ok(true)
 }
 
-/// Runs a project's checks on a commit in a fresh sandbox; the error says why no result could be had.
-pub(crate) async fn run_checks(shared: &Arc<Shared>, subject: &Subject) -> Result<Vec<strawboss_core::run::CheckResult>, String> {
-    checks::run(shared, subject).await.map_err(|error| error.to_string())
+/// Does `work` until the run is asked to stop. What was being done is dropped then, and with it every lock that it held:
+/// ending the run must not wait for it. `None`: it is to stop.
+async fn unless_stopped<T>(
+    shared: &Shared,
+    run: &RunId,
+    wake: &Notify,
+    work: impl Future<Output = T>,
+) -> Result<Option<T>, StoreError> {
+    let asked = async {
+        loop {
+            wake.notified().await;
+            if shared.parts.store.run(run).await?.is_some_and(|run| run.stop_requested.is_some()) {
+                return Ok(());
+            }
+        }
+    };
+    tokio::select! {
+        done = work => Ok(Some(done)),
+        asked = asked => asked.map(|()| None),
+    }
 }

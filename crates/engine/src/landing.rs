@@ -2,11 +2,11 @@
 //!
 //! That work was accepted is stored on its run, so landing goes on after a restart; landing twice is no error.
 
-use crate::drive::{self, Subject};
+use crate::drive::{self, StepError, Subject};
 use crate::git::land::{self, LandError, Merge};
 use crate::git::mirror::{self, MirrorError};
 use crate::shared::{Shared, lock};
-use crate::{fault, prompt, rescue};
+use crate::{fault, prompt};
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_core::run::{CheckResult, Run};
@@ -17,10 +17,61 @@ use strawboss_core::{RunId, TaskId, TaskState};
 /// How often a target may move under the merge before a person is told.
 const MOVES: u32 = 5;
 
+/// The longest problem that is kept, in characters.
+const PROBLEM_LIMIT: usize = 4000;
+
 /// How a try to land went.
 enum Landed {
-    At(String),
+    /// At this commit. Nothing else becomes of the task until that is noted.
+    At {
+        commit: String,
+        _moving: Moving,
+    },
     Problem(String),
+    /// It is no longer accepted.
+    Withdrawn,
+}
+
+/// Why a try to land came to nothing.
+enum Trouble {
+    /// Something does not answer now: tried again for as long as that lasts.
+    Away(String),
+    /// Tried again a few times; then a person is asked.
+    Failed(String),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Trouble {
+    Trouble::Failed(error.to_string())
+}
+
+/// Marks a task whose target is being moved; dropping it ends that.
+struct Moving {
+    shared: Arc<Shared>,
+    task: TaskId,
+}
+
+impl Moving {
+    /// Begins, if the work is still accepted: from here on nobody takes that back.
+    async fn begin(shared: &Arc<Shared>, task: &TaskId, run: &RunId) -> Result<Option<Self>, StoreError> {
+        let _writer = shared.write().await;
+        if accepted(shared, task).await?.is_none_or(|(_, accepted)| accepted.id != *run) {
+            return Ok(None);
+        }
+        lock(&shared.moving).insert(task.clone());
+        Ok(Some(Self { shared: Arc::clone(shared), task: task.clone() }))
+    }
+}
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        lock(&self.shared.moving).remove(&self.task);
+    }
 }
 
 /// Starts to land a task's accepted work, unless that is under way.
@@ -31,28 +82,36 @@ pub(crate) fn spawn(shared: &Arc<Shared>, task: &TaskId) {
     let shared = Arc::clone(shared);
     let task = task.clone();
     shared.clone().tracker.spawn(async move {
-        let mut wait = shared.config.backoff;
-        loop {
-            let result = tokio::select! {
-                () = shared.stop.cancelled() => break,
-                result = once(&shared, &task) => result,
-            };
-            match result {
-                Ok(()) => break,
-                Err(why) => {
-                    tracing::warn!(task.id = %task, why, "landing accepted work is tried again");
-                    tokio::select! {
-                        () = shared.stop.cancelled() => break,
-                        () = tokio::time::sleep(wait) => {}
-                    }
-                    wait = (wait * 2).min(Duration::from_mins(1));
-                }
-            }
+        tokio::select! {
+            () = shared.stop.cancelled() => {}
+            () = land_in_the_end(&shared, &task) => {}
         }
         lock(&shared.landing).remove(&task);
         shared.bus.changed(std::iter::once(&task));
         shared.nudge.notify_one();
     });
+}
+
+async fn land_in_the_end(shared: &Arc<Shared>, task: &TaskId) {
+    let mut wait = shared.config.backoff;
+    let mut failures = 0;
+    loop {
+        let why = match once(shared, task).await {
+            Ok(()) => return,
+            Err(Trouble::Away(why)) => why,
+            Err(Trouble::Failed(why)) => {
+                failures += 1;
+                let problem = format!("The work could not be merged: {why}. Mend that, then approve again.");
+                if failures >= shared.config.machinery_tries && settle(shared, task, Landed::Problem(problem)).await.is_ok() {
+                    return;
+                }
+                why
+            }
+        };
+        tracing::warn!(task.id = %task, why, "landing accepted work is tried again");
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_mins(1));
+    }
 }
 
 /// The task and its accepted run, when there is something to land.
@@ -65,36 +124,42 @@ async fn accepted(shared: &Shared, id: &TaskId) -> Result<Option<(Task, Run)>, S
     Ok(run.filter(|run| run.approved_at.is_some()).map(|run| (task, run)))
 }
 
-async fn once(shared: &Arc<Shared>, id: &TaskId) -> Result<(), String> {
-    let Some((task, run)) = accepted(shared, id).await.map_err(|error| error.to_string())? else { return Ok(()) };
+async fn once(shared: &Arc<Shared>, id: &TaskId) -> Result<(), Trouble> {
+    let Some((_, run)) = accepted(shared, id).await? else { return Ok(()) };
+    let turn = shared.turn(&run.project);
+    let _ours = turn.lock().await;
+    let Some((task, run)) = accepted(shared, id).await? else { return Ok(()) };
     let landed = try_to_land(shared, &task, &run).await?;
     fault::point("landing.landed");
-    let writer = shared.write().await;
-    let Some((mut task, mut run)) = accepted(shared, id).await.map_err(|error| error.to_string())? else { return Ok(()) };
-    match landed {
-        Landed::At(commit) => {
-            tracing::info!(task.id = %task.id, commit, "accepted work landed");
-            run.merged_commit = Some(commit);
-            run.merge_problem = None;
-            task.finish(shared.now()).map_err(|error| error.to_string())?;
-        }
-        Landed::Problem(problem) => {
-            tracing::info!(task.id = %task.id, problem, "accepted work did not land");
-            run.merge_problem = Some(problem);
-            run.approved_at = None;
-        }
-    }
-    let last = run.id.clone();
-    writer
-        .commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() })
-        .await
-        .map_err(|error| error.to_string())?;
-    drop(writer);
-    rescue::release_volume(shared, &last).await;
+    settle(shared, id, landed).await?;
+    drive::clean(shared, &run.id).await;
     Ok(())
 }
 
-async fn try_to_land(shared: &Arc<Shared>, task: &Task, run: &Run) -> Result<Landed, String> {
+/// Notes what came of it.
+async fn settle(shared: &Arc<Shared>, id: &TaskId, landed: Landed) -> Result<(), Trouble> {
+    let writer = shared.write().await;
+    let Some((mut task, mut run)) = accepted(shared, id).await? else { return Ok(()) };
+    match &landed {
+        Landed::At { commit, .. } => {
+            tracing::info!(task.id = %task.id, commit, "accepted work landed");
+            run.merged_commit = Some(commit.clone());
+            run.merge_problem = None;
+            task.finish(shared.now()).map_err(failed)?;
+        }
+        Landed::Problem(problem) => {
+            tracing::info!(task.id = %task.id, problem, "accepted work did not land");
+            run.merge_problem = Some(problem.chars().take(PROBLEM_LIMIT).collect());
+            run.approved_at = None;
+        }
+        // Accepted again meanwhile: it is tried again.
+        Landed::Withdrawn => return Ok(()),
+    }
+    writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
+    Ok(())
+}
+
+async fn try_to_land(shared: &Arc<Shared>, task: &Task, run: &Run) -> Result<Landed, Trouble> {
     let Some(project) = shared.project(&run.project) else {
         return Ok(Landed::Problem(format!("The project `{}` is no longer configured.", run.project)));
     };
@@ -112,7 +177,7 @@ async fn try_to_land(shared: &Arc<Shared>, task: &Task, run: &Run) -> Result<Lan
         let mirror = match mirror::sync(shared.data_dir(), &project).await {
             Ok(mirror) => mirror,
             Err(MirrorError::Unusable(unusable)) => return Ok(Landed::Problem(format!("{} {}", unusable.message, unusable.fix))),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(failed(error)),
         };
         if mirror.target != run.target {
             return Ok(Landed::Problem(format!(
@@ -120,9 +185,12 @@ async fn try_to_land(shared: &Arc<Shared>, task: &Task, run: &Run) -> Result<Lan
                 run.target, mirror.target
             )));
         }
-        let merge = land::merge(&mirror, &run.id, &head, &message).await.map_err(|error| error.to_string())?;
+        let merge = land::merge(&mirror, &run.id, &head, &message).await.map_err(failed)?;
         let (commit, from, checked) = match merge {
-            Merge::Landed => return Ok(Landed::At(head)),
+            Merge::Landed => {
+                let moving = Moving::begin(shared, &task.id, &run.id).await?;
+                return Ok(moving.map_or(Landed::Withdrawn, |moving| Landed::At { commit: head, _moving: moving }));
+            }
             Merge::Conflict { files } => {
                 let files = if files.is_empty() { String::new() } else { format!(" in {}", files.join(", ")) };
                 return Ok(Landed::Problem(format!(
@@ -142,30 +210,41 @@ async fn try_to_land(shared: &Arc<Shared>, task: &Task, run: &Run) -> Result<Lan
                 reference: land::merge_ref(&run.id),
                 base: from.clone(),
             };
-            let results = drive::run_checks(shared, &subject).await?;
+            let results = drive::run_checks(shared, &subject).await;
             shared.hub.end(&run.id);
+            let results = match results {
+                Ok(results) => results,
+                Err(StepError::Later(why)) => return Err(Trouble::Away(why)),
+                Err(StepError::Person(reason)) => return Ok(unchecked(&format!("{} {}", reason.message, reason.fix))),
+                Err(StepError::Machinery(why) | StepError::Defect(why)) => return Ok(unchecked(&why)),
+            };
             if let Some(red) = results.iter().find(|check| !check.passed()) {
                 return Ok(Landed::Problem(red_after_merge(&mirror.target, red)));
             }
         }
         fault::point("landing.merged");
         let held = guard.lock().await;
-        let landed = land::land(&mirror, &project, &run.id, &run.branch, &commit, &from).await;
+        let Some(moving) = Moving::begin(shared, &task.id, &run.id).await? else { return Ok(Landed::Withdrawn) };
+        let landed = land::land(&shared.tracker, &mirror, &project, &run.id, &run.branch, &commit, &from).await;
         drop(held);
         match landed {
-            Ok(()) => return Ok(Landed::At(commit)),
+            Ok(()) => return Ok(Landed::At { commit, _moving: moving }),
             Err(LandError::Moved) => {}
             Err(LandError::Person(problem)) => return Ok(Landed::Problem(problem)),
             Err(LandError::Mirror(MirrorError::Unusable(unusable))) => {
                 return Ok(Landed::Problem(format!("{} {}", unusable.message, unusable.fix)));
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(failed(error)),
         }
     }
     Ok(Landed::Problem(format!(
         "`{}` moved {MOVES} times while the work was being merged. Approve again when it is quieter.",
         run.target
     )))
+}
+
+fn unchecked(why: &str) -> Landed {
+    Landed::Problem(format!("The result of the merge could not be checked: {why} Approve again when that is mended."))
 }
 
 fn red_after_merge(target: &str, red: &CheckResult) -> String {

@@ -38,7 +38,9 @@ impl Gathered {
     /// Takes back what could not be written.
     fn merge(&mut self, other: Self) {
         self.usage.add(&other.usage);
-        self.refusals.extend(other.refusals);
+        for refusal in other.refusals {
+            keep(&mut self.refusals, refusal);
+        }
         self.limited_until = self.limited_until.max(other.limited_until);
     }
 
@@ -78,6 +80,11 @@ pub(crate) fn take(shared: &Shared, run: &RunId) -> Option<Gathered> {
     lock(&shared.pending).remove(run)
 }
 
+/// Takes back what was not written after all.
+pub(crate) fn give_back(shared: &Shared, run: &RunId, gathered: Gathered) {
+    lock(&shared.pending).entry(run.clone()).or_default().merge(gathered);
+}
+
 /// Writes what was gathered.
 pub(crate) async fn flush(shared: &Shared) {
     let runs: Vec<RunId> = lock(&shared.pending).keys().cloned().collect();
@@ -88,7 +95,7 @@ pub(crate) async fn flush(shared: &Shared) {
         gathered.clone().into_run(&mut run);
         if let Err(error) = writer.commit_silently(&ChangeSet { runs: vec![run], ..ChangeSet::default() }).await {
             tracing::warn!(run.id = %id, error = %error, "the use of a run could not be written yet");
-            lock(&shared.pending).entry(id).or_default().merge(gathered);
+            give_back(shared, &id, gathered);
         }
     }
 }

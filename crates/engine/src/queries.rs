@@ -211,11 +211,17 @@ impl Engine {
 
     /// Attaches a viewer from an offset (or from what a newcomer should see).
     pub async fn session_attach(&self, id: &RunId, from: Option<u64>) -> Result<Viewer, Refused> {
-        let run = load_run(&self.shared, id).await?;
-        self.shared
+        let shared = &self.shared;
+        let was_live = load_run(shared, id).await?.is_live();
+        let viewer = shared
             .hub
-            .attach(id, run.is_live(), from)
-            .map_err(|error| Refused::Unavailable(format!("The recording of {id} cannot be read: {error}.")))
+            .attach(id, was_live, from)
+            .map_err(|error| Refused::Unavailable(format!("The recording of {id} cannot be read: {error}.")))?;
+        // It may have ended in between, and the session with it: one that was just opened would never end.
+        if was_live && !load_run(shared, id).await?.is_live() && !lock(&shared.landing).contains(&id.task()) {
+            shared.hub.end(id);
+        }
+        Ok(viewer)
     }
 
     /// Subscribes, then snapshots: the first event is a snapshot.

@@ -31,7 +31,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 }
             }
         }
-        if let Err(why) = once(&shared).await {
+        // Whatever of it is cut short is found again at the next start.
+        let done = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            done = once(&shared) => done,
+        };
+        if let Err(why) = done {
             tracing::warn!(why, "reconciliation did not succeed; it is tried again");
             shared.left_behind.notify_one();
         }
@@ -41,10 +46,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 /// Compares once.
 pub(crate) async fn once(shared: &Arc<Shared>) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    // Order matters: what is there is listed before what is known, since rows are written before anything is made.
+    // Order matters: rows are written before anything is made, and runs before their rows. What is there is listed before
+    // what is known of it, and that before what is live: so nothing that is just being made is taken for a stray.
     let found = shared.parts.runner.sandboxes().await.map_err(|error| text(&error))?;
     let volumes = shared.parts.runner.run_volumes().await.map_err(|error| text(&error))?;
     let doors = shared.parts.doors.list().await.map_err(|error| text(&error))?;
+    let rows = shared.parts.store.sandbox_list_present().await.map_err(|error| text(&error))?;
     let live: HashSet<RunId> =
         shared.parts.store.run_list_live().await.map_err(|error| text(&error))?.into_iter().map(|run| run.id).collect();
     let landing: HashSet<RunId> = landing_runs(shared).await?;
@@ -52,10 +59,12 @@ pub(crate) async fn once(shared: &Arc<Shared>) -> Result<(), String> {
     for run in &live {
         drive::spawn(shared, run);
     }
-    let rows = shared.parts.store.sandbox_list_present().await.map_err(|error| text(&error))?;
     let known: HashSet<SandboxId> = rows.iter().map(|row| row.id.clone()).collect();
     for row in rows.iter().filter(|row| !busy(&row.run)) {
-        sandbox::lower_or_leave(shared, &row.id).await;
+        // A run that is over is not live again, but its work may be landed at any moment.
+        if !landing_runs(shared).await?.contains(&row.run) {
+            sandbox::lower_or_leave(shared, &row.id).await;
+        }
     }
     for stray in found.iter().filter(|found| !known.contains(&found.id) && !busy(&found.id.run())) {
         tracing::info!(sandbox.id = %stray.id, "a sandbox without a live run is removed; its volume stays until its work is saved");
@@ -70,7 +79,10 @@ pub(crate) async fn once(shared: &Arc<Shared>) -> Result<(), String> {
         }
     }
     for volume in volumes.iter().filter(|volume| !busy(volume)) {
-        release(shared, volume).await?;
+        // One that cannot go now holds up no other.
+        if let Err(why) = release(shared, volume).await {
+            tracing::warn!(run.id = %volume, why, "a volume stays for now: its work could not be saved; it is tried again later");
+        }
     }
     Ok(())
 }
@@ -85,29 +97,27 @@ async fn landing_runs(shared: &Shared) -> Result<HashSet<RunId>, String> {
     Ok(runs)
 }
 
-/// Lets a volume go that nothing will go on with, its work pushed first if it never was.
+/// Lets a volume go that nothing will go on with, its work pushed first if it is in no ref.
 async fn release(shared: &Arc<Shared>, volume: &RunId) -> Result<(), String> {
-    let Some(run) = shared.parts.store.run(volume).await.map_err(|error| error.to_string())? else {
+    if shared.parts.store.run(volume).await.map_err(|error| error.to_string())?.is_none() {
         tracing::warn!(run.id = %volume, "a volume belongs to no known run; it is left alone, remove it by hand when you do not need it");
         return Ok(());
-    };
-    if rescue::releasable(shared, &run.id).await.map_err(|error| error.to_string())?.is_none() {
-        return Ok(());
     }
-    if run.head_commit.is_none()
-        && run.saved_ref.is_none()
-        && let Some(project) = shared.project(&run.project)
-    {
-        let saved = rescue::save(shared, run.clone(), &project).await.map_err(|error| error.to_string())?;
-        if saved.is_some() {
-            let writer = shared.write().await;
-            if let Some(mut fresh) = shared.parts.store.run(&run.id).await.map_err(|error| error.to_string())? {
-                fresh.saved_ref = saved;
-                let changes = strawboss_core::store::ChangeSet { runs: vec![fresh], ..Default::default() };
-                writer.commit_silently(&changes).await.map_err(|error| error.to_string())?;
-            }
+    let Some(released) = rescue::releasable(shared, volume).await.map_err(|error| error.to_string())? else { return Ok(()) };
+    if let Some(run) = released.unsaved {
+        if !rescue::is_due(shared, &run.id).await.map_err(|error| error.to_string())? {
+            return Ok(());
         }
+        let project = shared.project(&run.project).ok_or_else(|| format!("the project `{}` is not configured", run.project))?;
+        let saved = rescue::save(shared, &run, &project).await;
+        shared.hub.end(&run.id);
+        let reference = saved.map_err(|error| error.to_string())?;
+        let writer = shared.write().await;
+        let Some(mut fresh) = shared.parts.store.run(&run.id).await.map_err(|error| error.to_string())? else { return Ok(()) };
+        rescue::Saved { reference, whole: true, problem: None }.note(&mut fresh);
+        let changes = strawboss_core::store::ChangeSet { runs: vec![fresh], ..Default::default() };
+        writer.commit_silently(&changes).await.map_err(|error| error.to_string())?;
     }
-    rescue::release_volume(shared, &run.id).await;
+    rescue::remove(shared, &released.volume).await;
     Ok(())
 }

@@ -59,6 +59,8 @@ struct State {
     progress: Progress,
     beat: Option<(Heartbeat, Timestamp)>,
     heard_at: Option<Timestamp>,
+    /// The newest of those that its run's row has.
+    noted_at: Option<Timestamp>,
 }
 
 /// A sandbox that may connect.
@@ -124,6 +126,16 @@ impl Present {
 
     pub(crate) fn heard_at(&self) -> Option<Timestamp> {
         lock(&self.state).heard_at
+    }
+
+    /// When it was heard, if that is worth writing down: at most once in `every` milliseconds.
+    pub(crate) fn to_note(&self, every: i64) -> Option<Timestamp> {
+        let state = lock(&self.state);
+        state.heard_at.filter(|heard| state.noted_at.is_none_or(|noted| heard.ms_since(noted) >= every))
+    }
+
+    pub(crate) fn noted(&self, at: Timestamp) {
+        lock(&self.state).noted_at = Some(at);
     }
 
     pub(crate) fn load(&self) -> Option<(Heartbeat, Timestamp)> {
@@ -267,10 +279,10 @@ async fn register(
     plan: &Plan,
     make_orders: impl FnOnce(&SandboxId) -> Orders,
 ) -> Result<Arc<Present>, RaiseError> {
+    shared.hub.begin(&sandbox.id).map_err(RaiseError::Recording)?;
     if let Some(present) = lock(&shared.present).get(&sandbox.id) {
         return Ok(Arc::clone(present));
     }
-    shared.hub.begin(&sandbox.id).map_err(RaiseError::Recording)?;
     let mut progress = Progress::default();
     let mut after = 0;
     loop {

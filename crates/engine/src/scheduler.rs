@@ -4,7 +4,7 @@
 
 use crate::git::mirror;
 use crate::shared::{Shared, lock};
-use crate::{drive, fault, landing, metering, outbox};
+use crate::{drive, fault, landing, metering, outbox, supervise};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -52,7 +52,12 @@ pub(crate) async fn look(shared: Arc<Shared>) {
                 metering::flush(&shared).await;
                 return;
             }
-            _ = flush.tick() => metering::flush(&shared).await,
+            _ = flush.tick() => {
+                metering::flush(&shared).await;
+                if let Err(error) = supervise::note_heard(&shared).await {
+                    tracing::warn!(error = %error, "when supervisors were heard could not be written; tried again");
+                }
+            }
             _ = away.tick(), if runner_is_away(&shared) => observe_parts(&shared).await,
             _ = look.tick() => {
                 observe_projects(&shared).await;
@@ -132,7 +137,11 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
         drive::spawn(shared, &run.id);
     }
     // Accepted work holds its project until it has landed: what starts next starts from it and does not conflict with it.
-    runs.extend(landing::accepted_runs(shared).await?);
+    let accepted = landing::accepted_runs(shared).await?;
+    for run in &accepted {
+        landing::spawn(shared, &run.task);
+    }
+    runs.extend(accepted);
     let catalog = shared.catalog();
     let runner_away = runner_is_away(shared);
     let live: Vec<LiveRun> = runs.iter().map(|run| live(run, &tasks)).collect();
@@ -199,6 +208,10 @@ async fn unblock(shared: &Shared, id: &TaskId) -> Result<(), StoreError> {
 /// Starts a run: its row and the task's state (and so the write-back) in one transaction; then its driver.
 async fn start(shared: &Arc<Shared>, id: &TaskId) -> Result<(), StoreError> {
     let writer = shared.write().await;
+    // The drain may have begun since the round was decided.
+    if shared.draining.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let Some(mut task) = shared.parts.store.task(id).await? else { return Ok(()) };
     let catalog = shared.catalog();
     let Ok(assignment) = policy::assign(&task, &catalog, shared.config.gpus) else { return Ok(()) };
@@ -245,6 +258,7 @@ fn new_run(
         base_commit: None,
         head_commit: None,
         saved_ref: None,
+        work_saved: false,
         agent_session: None,
         volume: earlier.as_ref().map_or_else(|| id.clone(), |earlier| earlier.volume.clone()),
         resumes: earlier.map(|earlier| earlier.id),

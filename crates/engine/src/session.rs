@@ -113,10 +113,21 @@ impl Hub {
         Ok(position)
     }
 
+    /// How many of a sandbox's bytes are recorded, while its session lasts.
+    pub(crate) fn position(&self, sandbox: &SandboxId) -> io::Result<u64> {
+        Ok(lock(&self.live(&sandbox.run())?.state).recording.select(sandbox))
+    }
+
+    /// A session that was begun and has not ended: what a supervisor says late brings none back, its viewers would wait
+    /// for ever.
+    fn live(&self, run: &RunId) -> io::Result<Arc<Session>> {
+        lock(&self.sessions).get(run).cloned().ok_or_else(|| io::Error::other("its session has ended"))
+    }
+
     /// Appends bytes that the sandbox's terminal printed from `offset` on; those known already are passed over. Gives how
     /// many of the sandbox's bytes are recorded now.
     pub(crate) fn append(&self, sandbox: &SandboxId, offset: u64, bytes: &[u8]) -> io::Result<u64> {
-        let session = self.open(&sandbox.run(), true)?;
+        let session = self.live(&sandbox.run())?;
         let mut state = lock(&session.state);
         let position = state.recording.select(sandbox);
         let known = usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX);
@@ -142,15 +153,7 @@ impl Hub {
 
     /// Connects input of viewers with the supervisor's connection, or cuts it.
     pub(crate) fn connect(&self, run: &RunId, supervisor: Option<mpsc::Sender<ToLink>>) -> io::Result<()> {
-        let session = match supervisor {
-            Some(_) => self.open(run, true)?,
-            // A connection that ends after its run must not make the session live again: its viewers would wait for ever.
-            None => match lock(&self.sessions).get(run) {
-                Some(session) => Arc::clone(session),
-                None => return Ok(()),
-            },
-        };
-        lock(&session.state).supervisor = supervisor;
+        lock(&self.live(run)?.state).supervisor = supervisor;
         Ok(())
     }
 
@@ -158,7 +161,10 @@ impl Hub {
     pub(crate) fn end(&self, run: &RunId) {
         let session = lock(&self.sessions).remove(run);
         if let Some(session) = session {
-            lock(&session.state).supervisor = None;
+            let mut state = lock(&session.state);
+            state.supervisor = None;
+            state.recording.close();
+            drop(state);
             session.extent.send_modify(|extent| extent.live = false);
         }
     }
@@ -369,7 +375,7 @@ mod tests {
         let hub = Hub::new(dir.path());
         hub.begin(&agent).unwrap();
         hub.end(&run);
-        hub.connect(&run, None).unwrap();
+        assert!(hub.connect(&run, None).is_err() && hub.position(&agent).is_err() && hub.append(&agent, 0, b"late").is_err());
         let mut viewer = hub.attach(&run, false, Some(0)).unwrap();
         let frame = futures_util::FutureExt::now_or_never(viewer.next());
         assert_eq!(frame, Some(ViewerFrame::Ended));

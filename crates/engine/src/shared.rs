@@ -46,6 +46,10 @@ pub(crate) struct Shared {
     pub(crate) driven: Mutex<HashMap<RunId, Arc<Notify>>>,
     /// Tasks that are being landed.
     pub(crate) landing: Mutex<HashSet<TaskId>>,
+    /// Tasks whose target is being moved: nothing else may become of them until that is known. Changed only by who writes.
+    pub(crate) moving: Mutex<HashSet<TaskId>>,
+    /// Whose turn it is to land, by project.
+    turns: Locks<ProjectName>,
     /// Why ready tasks waited in the last round.
     pub(crate) holds: Mutex<HashMap<TaskId, Hold>>,
     /// Sources as last observed.
@@ -98,6 +102,8 @@ impl Shared {
             present: Mutex::default(),
             driven: Mutex::default(),
             landing: Mutex::default(),
+            moving: Mutex::default(),
+            turns: Locks::default(),
             holds: Mutex::default(),
             sources: Mutex::default(),
             runner_seen: Mutex::default(),
@@ -137,6 +143,11 @@ impl Shared {
     /// The lock around work on a project's mirror.
     pub(crate) fn mirror_lock(&self, project: &ProjectName) -> Arc<tokio::sync::Mutex<()>> {
         self.mirrors.of(project)
+    }
+
+    /// The lock around landing work of a project: each merges into what the one before it left.
+    pub(crate) fn turn(&self, project: &ProjectName) -> Arc<tokio::sync::Mutex<()>> {
+        self.turns.of(project)
     }
 
     /// The lock around reading a source with what follows, or writing to it with what follows.

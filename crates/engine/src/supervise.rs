@@ -7,15 +7,17 @@ use crate::shared::{Shared, lock};
 use crate::{fault, views};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
+use strawboss_core::run::CheckResult;
 use strawboss_core::runner::Purpose;
-use strawboss_core::store::{ChangeSet, StoredReport};
-use strawboss_core::{RunState, SandboxId};
+use strawboss_core::store::{ChangeSet, StoreError, StoredReport};
+use strawboss_core::{RunId, RunState, SandboxId, Timestamp};
 use strawboss_protocol::supervisor::{
-    AgentEvent, FromSupervisor, Hello, MAX_BINARY_FRAME, MAX_TEXT_FRAME, Phase, Report, ReportBody, ToSupervisor, TokenGrant,
-    VERSION, Welcome,
+    AgentEvent, End, FromSupervisor, Hello, MAX_BINARY_FRAME, MAX_REPORT_TEXT, MAX_TEXT_FRAME, Phase, Report, ReportBody,
+    ToSupervisor, TokenGrant, VERSION, Welcome,
 };
 use tokio::sync::mpsc;
 
@@ -26,6 +28,18 @@ const FRAMES_OUT: usize = 256;
 const BATCH: usize = 128;
 /// How long a new connection has to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(20);
+/// The longest name, id or model that is kept, in bytes.
+const NAME_LIMIT: usize = 200;
+/// The longest account of what went wrong that is kept, in bytes: it is shown on the board.
+const DETAIL_LIMIT: usize = 4 * 1024;
+/// The longest last words of an agent that are kept, in bytes: they are read with every look at the run.
+const SUMMARY_LIMIT: usize = 16 * 1024;
+/// No check takes longer, in milliseconds.
+const DURATION_LIMIT_MS: u64 = 366 * 24 * 3_600_000;
+/// The longest that a sandbox's word parks a task, in milliseconds: providers count by the week at most.
+const PARK_LIMIT_MS: i64 = 8 * 24 * 3_600_000;
+/// How often the sign of life of a run is written down, in milliseconds.
+const HEARD_EVERY_MS: i64 = 15_000;
 /// How many checks a sandbox may report; more than that was never ordered.
 const CHECKS_LIMIT: u32 = 1000;
 
@@ -99,7 +113,7 @@ pub(crate) fn connect(shared: &Arc<Shared>, sandbox: &SandboxId, bearer: &str) -
             tracing::warn!(sandbox.id = %present.id, why, "a supervisor's connection was closed");
         }
         if present.disconnect(connection) {
-            // Without a session in memory there is no input to cut.
+            // Without a live session there is no input to cut.
             let _ = shared.hub.connect(&present.run, None);
         }
         present.changed.notify_one();
@@ -146,7 +160,7 @@ async fn serve(
         if stored || terminal.is_some() {
             let position = match terminal {
                 Some(position) => position,
-                None => shared.hub.begin(&present.id).map_err(|error| error.to_string())?,
+                None => shared.hub.position(&present.id).map_err(|error| error.to_string())?,
             };
             let ack = ToSupervisor::Ack { terminal: position, reports: present.progress().last_report };
             if sender.send(ToLink::Text(encode(&ack))).await.is_err() {
@@ -168,7 +182,7 @@ fn welcome(shared: &Shared, present: &Present, hello: &Hello, sender: &mpsc::Sen
     if hello.version != VERSION {
         return Err(format!("it speaks version {} and this is {VERSION}", hello.version));
     }
-    let terminal_from = shared.hub.begin(&present.id).map_err(|error| error.to_string())?;
+    let terminal_from = shared.hub.position(&present.id).map_err(|error| error.to_string())?;
     let welcome = Welcome {
         version: VERSION,
         orders: present.orders.clone(),
@@ -198,7 +212,7 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
     let mut run = shared.parts.store.run(&present.run).await.map_err(|error| error.to_string())?;
     let mut run_changed = false;
     let now = shared.now();
-    for report in reports {
+    for mut report in reports {
         if report.seq <= progress.last_report {
             continue;
         }
@@ -206,6 +220,7 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
             return Err(format!("report {} does not follow {}", report.seq, progress.last_report));
         }
         admissible(present, &report.body)?;
+        bound(&mut report.body, now);
         progress.apply(report.seq, &report.body);
         if present.purpose == Purpose::Agent
             && let Some(run) = run.as_mut().filter(|run| run.is_live())
@@ -262,6 +277,103 @@ fn admissible(present: &Present, body: &ReportBody) -> Result<(), String> {
     if fits { Ok(()) } else { Err("it reported what it cannot have done".to_owned()) }
 }
 
+/// Cuts whatever a report says to what is kept of it. Nothing that a sandbox says goes further without having been here.
+fn bound(body: &mut ReportBody, now: Timestamp) {
+    let cut = |text: &mut String, limit: usize| text.truncate(text.floor_char_boundary(limit));
+    let tail = |text: &mut String, limit: usize| {
+        if text.len() > limit {
+            *text = text.split_off(text.ceil_char_boundary(text.len() - limit));
+        }
+    };
+    match body {
+        ReportBody::Phase { .. } => {}
+        ReportBody::Step { name, output_tail, .. } => {
+            cut(name, DETAIL_LIMIT);
+            output_tail.iter_mut().for_each(|text| tail(text, CheckResult::TAIL_BYTES));
+        }
+        ReportBody::Agent { event, raw } => {
+            raw.iter_mut().for_each(|text| cut(text, MAX_REPORT_TEXT));
+            bound_event(event, now, cut);
+        }
+        ReportBody::Check { result, .. } => {
+            cut(&mut result.command, DETAIL_LIMIT);
+            tail(&mut result.output_tail, CheckResult::TAIL_BYTES);
+            result.duration_ms = result.duration_ms.min(DURATION_LIMIT_MS);
+        }
+        // Both were compared with what they can be.
+        ReportBody::Pushed { .. } => {}
+        ReportBody::Done { end } => match end {
+            End::Complete { summary } => summary.iter_mut().for_each(|text| cut(text, SUMMARY_LIMIT)),
+            End::AgentFailed { detail } | End::SetupFailed { detail } | End::MachineryFailed { detail } => {
+                cut(detail, DETAIL_LIMIT);
+            }
+            End::Stopped => {}
+        },
+    }
+}
+
+fn bound_event(event: &mut AgentEvent, now: Timestamp, cut: impl Fn(&mut String, usize)) {
+    match event {
+        AgentEvent::Session { id, model } => {
+            model.iter_mut().for_each(|text| cut(text, NAME_LIMIT));
+            // It becomes an argument of the agent's program: half an id, or one that reads as an option, resumes nothing.
+            let plain =
+                !id.is_empty() && id.len() <= NAME_LIMIT && !id.starts_with('-') && id.bytes().all(|b| b.is_ascii_graphic());
+            if !plain {
+                *event = AgentEvent::Other { name: "session".to_owned() };
+            }
+        }
+        AgentEvent::Message { text } | AgentEvent::Told { text } | AgentEvent::TurnEnded { text, .. } => {
+            cut(text, MAX_REPORT_TEXT)
+        }
+        AgentEvent::ToolCall { id, name, input } => {
+            cut(id, NAME_LIMIT);
+            cut(name, NAME_LIMIT);
+            cut(input, MAX_REPORT_TEXT);
+        }
+        AgentEvent::ToolResult { id, text, .. } => {
+            cut(id, NAME_LIMIT);
+            cut(text, MAX_REPORT_TEXT);
+        }
+        AgentEvent::RateLimited { until } => *until = until.map(|until| until.min(now.plus_ms(PARK_LIMIT_MS))),
+        AgentEvent::Exited { .. } => {}
+        AgentEvent::Other { name } => cut(name, NAME_LIMIT),
+    }
+}
+
+/// Writes down when supervisors were heard last, for all runs together and not for every beat.
+pub(crate) async fn note_heard(shared: &Shared) -> Result<(), StoreError> {
+    let heard: Vec<(Arc<Present>, Timestamp)> = lock(&shared.present)
+        .values()
+        .filter_map(|present| present.to_note(HEARD_EVERY_MS).map(|at| (Arc::clone(present), at)))
+        .collect();
+    if heard.is_empty() {
+        return Ok(());
+    }
+    let mut newest: BTreeMap<&RunId, Timestamp> = BTreeMap::new();
+    for (present, at) in &heard {
+        let known = newest.entry(&present.run).or_insert(*at);
+        *known = (*known).max(*at);
+    }
+    let writer = shared.write().await;
+    let mut runs = Vec::new();
+    for (id, at) in newest {
+        if let Some(mut run) = shared.parts.store.run(id).await?
+            && run.is_live()
+            && run.heard_at.is_none_or(|before| before < at)
+        {
+            run.heard_at = Some(at);
+            runs.push(run);
+        }
+    }
+    writer.commit_silently(&ChangeSet { runs, ..ChangeSet::default() }).await?;
+    drop(writer);
+    for (present, at) in heard {
+        present.noted(at);
+    }
+    Ok(())
+}
+
 /// What a report says about the run itself; true when the run is to be written.
 fn follow(run: &mut strawboss_core::Run, body: &ReportBody, now: strawboss_core::Timestamp) -> bool {
     let state = match body {
@@ -269,7 +381,7 @@ fn follow(run: &mut strawboss_core::Run, body: &ReportBody, now: strawboss_core:
         ReportBody::Phase { phase: Phase::Working } => RunState::Working,
         ReportBody::Phase { phase: Phase::Waiting } => RunState::Waiting,
         ReportBody::Agent { event: AgentEvent::Session { id, .. }, .. } => {
-            run.agent_session = Some(id.chars().take(200).collect());
+            run.agent_session = Some(id.clone());
             return true;
         }
         ReportBody::Agent { event: AgentEvent::RateLimited { until }, .. } => {

@@ -126,6 +126,8 @@ async fn apply(
     for item in items {
         match known.remove(&item.native_ref) {
             None => fresh.push(item),
+            // What a person set while its work is being merged is looked at again when that is done.
+            Some(task) if lock(&shared.moving).contains(&task.id) => {}
             Some(task) => {
                 let writing = waiting.contains(&message_key(&name, &item.native_ref));
                 if let Some(item) = meet(shared, &mut plan, task, item, writing, now) {
@@ -134,6 +136,7 @@ async fn apply(
             }
         }
     }
+    known.retain(|_, task| !lock(&shared.moving).contains(&task.id));
     let lost = lost(known, problems);
     let edits = edits(shared, &lost, &fresh);
     let mut rewritten: HashMap<usize, BacklogStatus> = HashMap::new();

@@ -1,12 +1,13 @@
 //! The agent's part of a run: from the mirror to a pushed commit.
 
-use super::{StepError, Work, ending};
+use super::{StepError, Work, ending, unless_stopped};
 use crate::git::mirror::{self, Mirror, MirrorError};
 use crate::git::{Git, diff};
 use crate::link::{GitAccess, Reach};
+use crate::rescue::{self, Saved};
 use crate::sandbox::{self, Over, Plan, Raised};
 use crate::shared::Shared;
-use crate::{fault, prompt, rescue};
+use crate::{fault, prompt};
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_core::policy;
@@ -26,16 +27,23 @@ const SAVE_LIMIT: Duration = Duration::from_mins(2);
 const TERMINAL: (u16, u16) = (120, 36);
 
 pub(super) async fn step(shared: &Arc<Shared>, work: Work, wake: &Notify) -> Result<(), StepError> {
-    if work.run.stop_requested.is_some() && work.run.base_commit.is_none() {
-        return ending::stopped(shared, &work, None).await;
+    let stopping = work.run.stop_requested.is_some();
+    if stopping && !rescue::has_begun(shared, &work.run.id).await? {
+        return ending::stopped(shared, &work, Saved::default()).await;
     }
     if work.run.base_commit.is_none() {
-        return prepare(shared, work).await;
+        let id = work.run.id.clone();
+        return unless_stopped(shared, &id, wake, prepare(shared, work)).await?.unwrap_or(Ok(()));
     }
     if was_lowered(shared, &work).await? {
         return lost(shared, &work, "it is gone, and saving its work was interrupted").await;
     }
-    let raised = match raise(shared, &work).await {
+    // Asked to stop while its sandbox is made, the next step sees how far that came.
+    let raised = match unless_stopped(shared, &work.run.id, wake, raise(shared, &work)).await? {
+        None => return Ok(()),
+        Some(raised) => raised,
+    };
+    let raised = match raised {
         Err(StepError::Machinery(why)) => return lost(shared, &work, &why).await,
         other => other?,
     };
@@ -281,23 +289,32 @@ async fn lost(shared: &Arc<Shared>, work: &Work, why: &str) -> Result<(), StepEr
         sandbox::lower(shared, &row.id).await?;
     }
     fault::point("lost.lowered");
-    let saved = rescue::save(shared, work.run.clone(), &work.project).await?;
-    if work.run.stop_requested.is_some() {
-        return ending::stopped(shared, work, saved).await;
-    }
+    let saved = if rescue::has_begun(shared, &work.run.id).await? {
+        rescue::save_or_keep(shared, &work.run, &work.project).await?
+    } else {
+        Saved::default()
+    };
     ending::machinery(shared, work, &format!("The sandbox was lost: {why}."), saved).await
 }
 
 async fn ended(shared: &Arc<Shared>, work: &Work, raised: &Raised, end: End) -> Result<(), StepError> {
     let progress = raised.present.progress();
-    let saved_ref = work.run.id.saved_ref();
-    let saved = progress.pushed.contains_key(&saved_ref).then_some(saved_ref);
+    let (saved_ref, branch_ref) = (work.run.id.saved_ref(), format!("refs/heads/{}", work.run.branch));
+    let mirror = mirror_of(shared, work);
+    let confirm = async |references: &[&str]| {
+        let confirmed = rescue::confirm(&mirror.path, &progress, &work.run, references).await;
+        confirmed.map_err(|error| StepError::Machinery(error.to_string()))
+    };
     match end {
-        End::Complete { summary } => pushed(shared, work, progress.agent_session, summary, None).await,
+        End::Complete { summary } => {
+            let saved = confirm(&[&branch_ref]).await?;
+            pushed(shared, work, progress.agent_session, summary, saved, None).await
+        }
         End::AgentFailed { detail } => {
             let quota =
                 shared.parts.store.run(&work.run.id).await?.and_then(|run| run.quota_until).filter(|until| *until > shared.now());
-            pushed(shared, work, progress.agent_session, None, Some(Failure { detail, quota, saved })).await
+            let saved = confirm(&[&branch_ref, &saved_ref]).await?;
+            pushed(shared, work, progress.agent_session, None, saved, Some(Failure { detail, quota })).await
         }
         End::SetupFailed { detail } => {
             let reason = BlockReason::new(
@@ -308,15 +325,17 @@ async fn ended(shared: &Arc<Shared>, work: &Work, raised: &Raised, end: End) -> 
             ending::blocked(shared, work, RunOutcome::Failed, reason).await
         }
         End::Stopped if work.run.stop_requested.is_some() || is_stopping(shared, work).await? => {
-            ending::stopped(shared, work, saved).await
+            ending::stopped(shared, work, confirm(&[&saved_ref]).await?).await
         }
-        End::Stopped => ending::machinery(shared, work, "The sandbox was stopped from outside; its work is saved.", saved).await,
+        End::Stopped => {
+            let saved = confirm(&[&saved_ref]).await?;
+            let rest = if saved.whole { "its work is saved" } else { "its work is kept on the run's volume" };
+            ending::machinery(shared, work, &format!("The sandbox was stopped from outside; {rest}."), saved).await
+        }
         End::MachineryFailed { detail } => {
+            // Saving itself may be what failed, half of it done.
             sandbox::lower(shared, &raised.present.id).await?;
-            let saved = match saved {
-                Some(saved) => Some(saved),
-                None => rescue::save(shared, work.run.clone(), &work.project).await?,
-            };
+            let saved = rescue::save_or_keep(shared, &work.run, &work.project).await?;
             ending::machinery(shared, work, &detail, saved).await
         }
     }
@@ -331,8 +350,6 @@ pub(super) struct Failure {
     pub(super) detail: String,
     /// Nothing more is to be had of the provider until then.
     pub(super) quota: Option<Timestamp>,
-    /// Where its work in progress was pushed, if it was.
-    pub(super) saved: Option<String>,
 }
 
 /// The agent ended and its branch is pushed: what counts is what the mirror has, not what was reported.
@@ -341,6 +358,7 @@ async fn pushed(
     work: &Work,
     session: Option<String>,
     summary: Option<String>,
+    saved: Saved,
     failure: Option<Failure>,
 ) -> Result<(), StepError> {
     let mirror = mirror_of(shared, work);
@@ -353,12 +371,12 @@ async fn pushed(
     }
     let Some(head) = head else {
         return match failure {
-            Some(failure) => ending::agent_failed(shared, work, None, failure).await,
-            None => ending::machinery(shared, work, "The branch did not arrive in the mirror.", None).await,
+            Some(failure) => ending::agent_failed(shared, work, None, saved, failure).await,
+            None => ending::machinery(shared, work, "The branch did not arrive in the mirror.", saved).await,
         };
     };
     if let Some(failure) = failure {
-        return ending::agent_failed(shared, work, Some(head), failure).await;
+        return ending::agent_failed(shared, work, Some(head), saved, failure).await;
     }
     // A diff that cannot be computed shows damage before anybody is asked to look at it.
     let base = work.run.base_commit.clone().unwrap_or_default();
@@ -366,6 +384,7 @@ async fn pushed(
     let writer = shared.write().await;
     let Some(mut run) = shared.parts.store.run(&work.run.id).await? else { return Ok(()) };
     run.head_commit = Some(head);
+    saved.note(&mut run);
     run.summary = summary.or(run.summary);
     run.agent_session = session.or(run.agent_session);
     run.advance(RunState::Checking, shared.now())?;

@@ -1,6 +1,7 @@
 //! The checks' part of a run: the pushed commit in a fresh sandbox, without agent or model gateway.
 
-use super::{StepError, Work, agent, ending};
+use super::{StepError, Work, agent, ending, unless_stopped};
+use crate::rescue::Saved;
 use crate::sandbox::{self, Over, Plan, RaiseError};
 use crate::shared::Shared;
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ pub(super) async fn step(shared: &Arc<Shared>, work: Work, wake: &Notify) -> Res
         return Err(StepError::Defect("there is no commit to check".to_owned()));
     };
     if work.run.stop_requested.is_some() {
-        return ending::stopped(shared, &work, None).await;
+        return ending::stopped(shared, &work, Saved::default()).await;
     }
     // What the agent's sandbox left, should its removal have been cut short.
     for row in
@@ -51,24 +52,12 @@ pub(super) async fn step(shared: &Arc<Shared>, work: Work, wake: &Notify) -> Res
         reference: format!("refs/heads/{}", work.run.branch),
         base: work.run.base_commit.clone().unwrap_or_default(),
     };
-    let checked = run(shared, &subject);
-    tokio::pin!(checked);
-    loop {
-        tokio::select! {
-            checked = &mut checked => return match checked {
-                Ok(results) => ending::checked(shared, &work, &head, results).await,
-                Err(StepError::Machinery(why)) => ending::unchecked(shared, &work, &why).await,
-                Err(other) => Err(other),
-            },
-            () = wake.notified() => {
-                let stopping = shared.parts.store.run(&work.run.id).await?.is_some_and(|run| run.stop_requested.is_some());
-                if stopping {
-                    break;
-                }
-            }
-        }
+    match unless_stopped(shared, &work.run.id, wake, run(shared, &subject)).await? {
+        None => ending::stopped(shared, &work, Saved::default()).await,
+        Some(Ok(results)) => ending::checked(shared, &work, &head, results).await,
+        Some(Err(StepError::Machinery(why))) => ending::unchecked(shared, &work, &why).await,
+        Some(Err(other)) => Err(other),
     }
-    ending::stopped(shared, &work, None).await
 }
 
 /// Runs a project's checks on a commit in a fresh sandbox; the results in order. A red check is a result, no error.
@@ -177,17 +166,6 @@ fn fill(
         .map(|(index, command)| match reported.remove(&index) {
             Some(mut result) => {
                 result.command.clone_from(command);
-                if result.output_tail.len() > CheckResult::TAIL_BYTES * 2 {
-                    result.output_tail = result
-                        .output_tail
-                        .chars()
-                        .rev()
-                        .take(CheckResult::TAIL_BYTES)
-                        .collect::<Vec<_>>()
-                        .into_iter()
-                        .rev()
-                        .collect();
-                }
                 result
             }
             None => missing(command),

@@ -2,8 +2,9 @@
 
 use super::agent::Failure;
 use super::{StepError, Work};
+use crate::rescue::{self, Saved};
 use crate::shared::{Shared, Writer};
-use crate::{fault, landing, metering, prompt, rescue, sandbox};
+use crate::{fault, landing, metering, prompt, sandbox};
 use std::sync::Arc;
 use strawboss_core::project::ReviewMode;
 use strawboss_core::run::{CheckResult, Run, StopReason};
@@ -11,36 +12,99 @@ use strawboss_core::store::ChangeSet;
 use strawboss_core::task::Task;
 use strawboss_core::{BlockCode, BlockReason, RunId, RunOutcome, Timestamp};
 
+/// The longest sentence on how a run ended, in characters: what the machinery says may be as long as it likes.
+const DETAIL_LIMIT: usize = 4000;
 /// The longest wait after failures of the machinery, in milliseconds.
 const BACKOFF_LIMIT_MS: i64 = 300_000;
 
-/// Ends a run with `outcome`, lets `then` move its task, and commits both.
+/// Ends a run with `outcome`, notes what it left, lets `then` move its task, and commits both. A run that was asked to stop
+/// is stopped, however it came to its end.
 async fn end(
     shared: &Arc<Shared>,
     work: &Work,
     outcome: RunOutcome,
     detail: Option<String>,
+    saved: Saved,
+    note: impl FnOnce(&mut Run),
+    then: impl FnOnce(&mut Run, &mut Task, Timestamp) -> Result<(), StepError>,
+) -> Result<(), StepError> {
+    let limit = work.project.limits.timeout_ms / 1000;
+    end_by_id(shared, &work.run.id, |run, task, now| {
+        saved.note(run);
+        note(run);
+        match run.stop_requested {
+            Some(reason) => stop(run, task, reason, limit, now)?,
+            None => {
+                run.finish(outcome, detail, now)?;
+                then(run, task, now)?;
+            }
+        }
+        if let Some(problem) = saved.problem {
+            run.outcome_detail = Some(format!("{} {problem}", run.outcome_detail.take().unwrap_or_default()));
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn end_by_id(
+    shared: &Arc<Shared>,
+    id: &RunId,
     then: impl FnOnce(&mut Run, &mut Task, Timestamp) -> Result<(), StepError>,
 ) -> Result<(), StepError> {
     let writer = shared.write().await;
-    let Some((mut run, mut task)) = fresh(shared, &writer, &work.run.id).await? else { return Ok(()) };
+    let Some((mut run, mut task)) = fresh(shared, &writer, id).await? else { return Ok(()) };
     let now = shared.now();
-    let gathered = metering::take(shared, &run.id);
+    then(&mut run, &mut task, now)?;
+    run.outcome_detail = run.outcome_detail.map(|detail| detail.chars().take(DETAIL_LIMIT).collect());
+    let gathered = metering::take(shared, id);
     if let Some(gathered) = gathered.clone() {
         gathered.into_run(&mut run);
     }
-    run.finish(outcome, detail, now)?;
-    then(&mut run, &mut task, now)?;
-    tracing::info!(run.id = %run.id, outcome = outcome.word(), task.state = task.state.word(), "a run ended");
     let landing = run.approved_at.is_some();
-    let id = task.id.clone();
-    writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
+    let (task_id, outcome, state) = (task.id.clone(), run.outcome, task.state);
+    if let Err(error) = writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await {
+        if let Some(gathered) = gathered {
+            metering::give_back(shared, id, gathered);
+        }
+        return Err(error.into());
+    }
     drop(writer);
+    tracing::info!(run.id = %id, outcome = outcome.map(RunOutcome::word), task.state = state.word(), "a run ended");
     fault::point("run.ended");
-    shared.hub.end(&work.run.id);
-    clean(shared, &work.run.id).await;
+    shared.hub.end(id);
+    clean(shared, id).await;
     if landing {
-        landing::spawn(shared, &id);
+        landing::spawn(shared, &task_id);
+    }
+    Ok(())
+}
+
+/// A stop that was asked for: how the run ends, and what becomes of its task.
+fn stop(run: &mut Run, task: &mut Task, reason: StopReason, limit: u64, now: Timestamp) -> Result<(), StepError> {
+    let (outcome, detail) = match reason {
+        StopReason::Person => (RunOutcome::Stopped, "A person stopped it.".to_owned()),
+        StopReason::Withdrawn => (RunOutcome::Stopped, "Its row was deleted or set Completed.".to_owned()),
+        StopReason::RowBlocked => (RunOutcome::Stopped, "Its row was set Blocked.".to_owned()),
+        StopReason::RowPaused => (RunOutcome::Stopped, "Its row was set Paused.".to_owned()),
+        StopReason::Timeout => (RunOutcome::TimedOut, format!("It ran longer than the project's limit of {limit} seconds.")),
+    };
+    run.finish(outcome, Some(detail), now)?;
+    match reason {
+        StopReason::Person | StopReason::RowPaused => task.pause(None, now)?,
+        StopReason::Withdrawn => task.cancel(now)?,
+        StopReason::RowBlocked => task.block(row_blocked(), now)?,
+        StopReason::Timeout => {
+            let rest = if run.work_saved { "its work is saved" } else { "its work is kept on the run's volume" };
+            task.block(
+                BlockReason::new(
+                    BlockCode::Failed,
+                    format!("The run took longer than the project's limit of {limit} seconds; {rest}."),
+                    "Look at the run, then retry the task, make it smaller, or raise `limits.timeout`.",
+                ),
+                now,
+            )?;
+        }
     }
     Ok(())
 }
@@ -56,7 +120,7 @@ async fn fresh(shared: &Shared, _writer: &Writer<'_>, id: &RunId) -> Result<Opti
 
 /// Removes every sandbox of a run that is over; what cannot be removed now is found again by reconciliation. The volume
 /// goes when nothing will go on with it.
-pub(super) async fn clean(shared: &Shared, id: &RunId) {
+pub(crate) async fn clean(shared: &Shared, id: &RunId) {
     let Ok(rows) = shared.parts.store.sandbox_list(id).await else { return };
     for row in rows.iter().filter(|row| !row.removed) {
         sandbox::lower_or_leave(shared, &row.id).await;
@@ -70,9 +134,11 @@ pub(super) async fn checked(shared: &Arc<Shared>, work: &Work, head: &str, resul
     let outcome = if red.is_empty() { RunOutcome::Succeeded } else { RunOutcome::Failed };
     let detail = (!red.is_empty()).then(|| format!("These checks failed: {}.", red.join(", ")));
     let project = &work.project;
-    end(shared, work, outcome, detail, |run, task, now| {
+    let note = |run: &mut Run| {
         run.checks = results;
         run.checked_commit = Some(head.to_owned());
+    };
+    end(shared, work, outcome, detail, Saved::default(), note, |run, task, now| {
         task.submit(now)?;
         let changed = run.head_commit != run.base_commit;
         match project.review {
@@ -91,38 +157,15 @@ pub(super) async fn checked(shared: &Arc<Shared>, work: &Work, head: &str, resul
 /// The checks could not be run: a person decides on what there is.
 pub(super) async fn unchecked(shared: &Arc<Shared>, work: &Work, why: &str) -> Result<(), StepError> {
     let detail = format!("The checks could not be run: {why}");
-    end(shared, work, RunOutcome::Failed, Some(detail), |_, task, now| Ok(task.submit(now)?)).await
+    end(shared, work, RunOutcome::Failed, Some(detail), Saved::default(), |_| {}, |_, task, now| Ok(task.submit(now)?)).await
 }
 
 /// The run was asked to stop.
-pub(super) async fn stopped(shared: &Arc<Shared>, work: &Work, saved: Option<String>) -> Result<(), StepError> {
-    let reason = shared.parts.store.run(&work.run.id).await?.and_then(|run| run.stop_requested).unwrap_or(StopReason::Person);
-    let limit = work.project.limits.timeout_ms / 1000;
-    let (outcome, detail) = match reason {
-        StopReason::Person => (RunOutcome::Stopped, "A person stopped it.".to_owned()),
-        StopReason::Withdrawn => (RunOutcome::Stopped, "Its row was deleted or set Completed.".to_owned()),
-        StopReason::RowBlocked => (RunOutcome::Stopped, "Its row was set Blocked.".to_owned()),
-        StopReason::RowPaused => (RunOutcome::Stopped, "Its row was set Paused.".to_owned()),
-        StopReason::Timeout => (RunOutcome::TimedOut, format!("It ran longer than the project's limit of {limit} seconds.")),
+pub(super) async fn stopped(shared: &Arc<Shared>, work: &Work, saved: Saved) -> Result<(), StepError> {
+    let note = |run: &mut Run| {
+        run.stop_requested.get_or_insert(StopReason::Person);
     };
-    end(shared, work, outcome, Some(detail), |run, task, now| {
-        run.saved_ref = saved.or(run.saved_ref.take());
-        match reason {
-            StopReason::Person | StopReason::RowPaused => task.pause(None, now)?,
-            StopReason::Withdrawn => task.cancel(now)?,
-            StopReason::RowBlocked => task.block(row_blocked(), now)?,
-            StopReason::Timeout => task.block(
-                BlockReason::new(
-                    BlockCode::Failed,
-                    format!("The run took longer than the project's limit of {limit} seconds; its work is saved."),
-                    "Look at the run, then retry the task, make it smaller, or raise `limits.timeout`.",
-                ),
-                now,
-            )?,
-        }
-        Ok(())
-    })
-    .await
+    end(shared, work, RunOutcome::Stopped, None, saved, note, |_, _, _| Ok(())).await
 }
 
 /// The reason for a row that says Blocked.
@@ -139,12 +182,12 @@ pub(super) async fn agent_failed(
     shared: &Arc<Shared>,
     work: &Work,
     head: Option<String>,
+    saved: Saved,
     failure: Failure,
 ) -> Result<(), StepError> {
-    let Failure { detail, quota, saved } = failure;
-    end(shared, work, RunOutcome::Failed, Some(detail.clone()), |run, task, now| {
-        run.head_commit = head;
-        run.saved_ref = saved.or(run.saved_ref.take());
+    let Failure { detail, quota } = failure;
+    let note = |run: &mut Run| run.head_commit = head;
+    end(shared, work, RunOutcome::Failed, Some(detail.clone()), saved, note, |_, task, now| {
         if let Some(until) = quota {
             task.pause(Some(until), now)?;
         } else {
@@ -167,35 +210,52 @@ pub(super) async fn blocked(
     outcome: RunOutcome,
     reason: BlockReason,
 ) -> Result<(), StepError> {
-    end(shared, work, outcome, Some(reason.message.clone()), |_, task, now| Ok(task.block(reason, now)?)).await
+    end(
+        shared,
+        work,
+        outcome,
+        Some(reason.message.clone()),
+        Saved::default(),
+        |_| {},
+        |_, task, now| Ok(task.block(reason, now)?),
+    )
+    .await
 }
 
 /// The machinery failed: the task is tried again a little later, up to a limit.
-pub(super) async fn machinery(shared: &Arc<Shared>, work: &Work, why: &str, saved: Option<String>) -> Result<(), StepError> {
-    // Asked to stop while it was being raised, its sandbox is lost as often as it says so: either way it has stopped.
-    if shared.parts.store.run(&work.run.id).await?.is_some_and(|run| run.stop_requested.is_some()) {
-        return stopped(shared, work, saved).await;
-    }
+pub(super) async fn machinery(shared: &Arc<Shared>, work: &Work, why: &str, saved: Saved) -> Result<(), StepError> {
     let backoff = i64::try_from(shared.config.backoff.as_millis()).unwrap_or(BACKOFF_LIMIT_MS);
     let tries = shared.config.machinery_tries;
-    end(shared, work, RunOutcome::Lost, Some(why.to_owned()), |run, task, now| {
-        run.saved_ref = saved.or(run.saved_ref.take());
-        if task.machinery_failures + 1 >= tries {
-            let message =
-                format!("The machinery failed {tries} times in a row, last: {}", why.chars().take(500).collect::<String>());
-            return Ok(task.block(
-                BlockReason::new(
-                    BlockCode::MachineryFailed,
-                    message,
-                    "Run `strawboss doctor`, mend what it names, then retry the task.",
-                ),
-                now,
-            )?);
-        }
-        let wait = backoff.saturating_mul(1 << task.machinery_failures.min(16)).min(BACKOFF_LIMIT_MS);
-        let has_session = run.agent_session.is_some() || run.saved_ref.is_some();
-        Ok(task.requeue(has_session, now.plus_ms(wait), now)?)
-    })
+    let begun = rescue::has_begun(shared, &work.run.id).await?;
+    let problem = saved.problem.as_ref().map(|problem| format!(" {problem}")).unwrap_or_default();
+    end(
+        shared,
+        work,
+        RunOutcome::Lost,
+        Some(why.to_owned()),
+        saved,
+        |_| {},
+        |run, task, now| {
+            if task.machinery_failures + 1 >= tries {
+                let message = format!(
+                    "The machinery failed {tries} times in a row, last: {}{problem}",
+                    why.chars().take(500).collect::<String>()
+                );
+                return Ok(task.block(
+                    BlockReason::new(
+                        BlockCode::MachineryFailed,
+                        message,
+                        "Run `strawboss doctor`, mend what it names, then retry the task.",
+                    ),
+                    now,
+                )?);
+            }
+            let wait = backoff.saturating_mul(1 << task.machinery_failures.min(16)).min(BACKOFF_LIMIT_MS);
+            // Whatever an agent may have done goes on: on the volume, or from what was saved.
+            let resume = begun || run.agent_session.is_some() || run.saved_ref.is_some();
+            Ok(task.requeue(resume, now.plus_ms(wait), now)?)
+        },
+    )
     .await
 }
 
@@ -210,20 +270,22 @@ pub(super) async fn give_up(shared: &Arc<Shared>, id: &RunId, error: StepError) 
             format!("The project `{}` is no longer configured.", run.project),
             "Add it under `projects:` in strawboss.yaml again.",
         );
-        let writer = shared.write().await;
-        let Some((mut run, mut task)) = fresh(shared, &writer, id).await? else { return Ok(()) };
-        let now = shared.now();
-        run.finish(RunOutcome::Lost, Some(reason.message.clone()), now)?;
-        task.block(reason, now)?;
-        writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
-        return Ok(());
+        let detail = reason.message.clone();
+        return end_by_id(shared, id, |run, task, now| {
+            if let Some(asked) = run.stop_requested {
+                return stop(run, task, asked, 0, now);
+            }
+            run.finish(RunOutcome::Lost, Some(detail), now)?;
+            Ok(task.block(reason, now)?)
+        })
+        .await;
     };
     let work = Work { run, task, project };
     match error {
         StepError::Person(reason) => blocked(shared, &work, RunOutcome::Failed, reason).await,
         StepError::Later(why) | StepError::Machinery(why) | StepError::Defect(why) => {
             tracing::warn!(run.id = %id, why, "a run failed for want of machinery");
-            machinery(shared, &work, &why, None).await
+            machinery(shared, &work, &why, Saved::default()).await
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{Git, GitError};
 use std::path::{Path, PathBuf};
 use strawboss_core::RunId;
 use strawboss_core::project::{AfterMerge, Project, Repository};
+use tokio_util::task::TaskTracker;
 
 /// What the merge of a run's work into the target as it is now would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +93,10 @@ async fn conflicts(mirror: &Mirror, head: &str) -> Result<Vec<String>, GitError>
     Ok(both.unwrap_or_default())
 }
 
-/// Moves the target of the user's repository from `from` to `commit`. Repeating it after it worked is no error.
+/// Moves the target of the user's repository from `from` to `commit`. Repeating it after it worked is no error. What is done
+/// in a person's work tree is done to its end, as one of `tasks`, also when nobody waits for it any more.
 pub(crate) async fn land(
+    tasks: &TaskTracker,
     mirror: &Mirror,
     project: &Project,
     run: &RunId,
@@ -102,7 +105,13 @@ pub(crate) async fn land(
     from: &str,
 ) -> Result<(), LandError> {
     match &project.repository {
-        Repository::Directory(dir) => land_in_directory(mirror, dir, run, branch, commit, from).await?,
+        Repository::Directory(dir) => {
+            let (mirror, dir, run) = (mirror.clone(), dir.clone(), run.clone());
+            let (branch, commit, from) = (branch.to_owned(), commit.to_owned(), from.to_owned());
+            let landing = async move { land_in_directory(&mirror, &dir, &run, &branch, &commit, &from).await };
+            let not_run = |error| GitError::NotRun { command: "merge".to_owned(), why: format!("{error}") };
+            tasks.spawn(landing).await.map_err(not_run)??;
+        }
         Repository::Url(url) => {
             let target = &mirror.target;
             let refspec = format!("{commit}:refs/heads/{target}");

@@ -77,6 +77,11 @@ impl Recording {
         self.position
     }
 
+    /// Holds no file open until there is something to write again.
+    pub(super) fn close(&mut self) {
+        self.open = None;
+    }
+
     /// Writes the selected sandbox's bytes from its `offset` on, which is at or after what there is.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let gap = offset - self.position;

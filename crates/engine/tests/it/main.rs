@@ -1,0 +1,12 @@
+//! The engine through its own interface: on a real store and a real repository, with sandboxes that the tests play.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail here")]
+
+mod bounds;
+mod ground;
+mod lasting;
+mod rescues;
+mod rows;
+mod runner;
+mod stops;
+mod store;
+mod sweeps;

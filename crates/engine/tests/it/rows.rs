@@ -1,0 +1,64 @@
+//! A backlog whose rows a test sets.
+
+use std::sync::{Arc, Mutex};
+use strawboss_core::ProjectName;
+use strawboss_core::backlog::{Backlog, BacklogStatus, Reading, SourceItem, WriteBack, WriteBackError, WriteOutcome};
+use strawboss_engine::Source;
+use tokio::sync::Notify;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Rows {
+    items: Mutex<Vec<SourceItem>>,
+    changed: Notify,
+}
+
+impl Rows {
+    pub(crate) fn source(self: &Arc<Self>) -> Source {
+        Source { backlog: self.clone(), in_review: BacklogStatus::InReview }
+    }
+
+    pub(crate) fn set(&self, actions: &[&str]) {
+        let item = |action: &&str| SourceItem {
+            native_ref: format!("id:{action}"),
+            project: ProjectName::parse("Demo").unwrap(),
+            action: (*action).to_owned(),
+            priority: 1,
+            status: BacklogStatus::Pending,
+            agent: None,
+            deadline: None,
+            needs_gpu: false,
+            model: None,
+            line: 2,
+        };
+        *self.items.lock().unwrap() = actions.iter().map(item).collect();
+        self.changed.notify_one();
+    }
+}
+
+#[async_trait::async_trait]
+impl Backlog for Rows {
+    fn name(&self) -> &'static str {
+        "rows"
+    }
+
+    async fn read(&self) -> Reading {
+        Reading::Items { items: self.items.lock().unwrap().clone(), problems: Vec::new() }
+    }
+
+    async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    async fn write_back(&self, writes: &[WriteBack]) -> Result<Vec<WriteOutcome>, WriteBackError> {
+        let mut items = self.items.lock().unwrap();
+        let outcome = |write: &WriteBack| match items.iter_mut().find(|item| item.native_ref == write.native_ref) {
+            Some(item) => {
+                item.status = write.status;
+                WriteOutcome::Written
+            }
+            None => WriteOutcome::RowGone,
+        };
+        Ok(writes.iter().map(outcome).collect())
+    }
+}

@@ -1,0 +1,164 @@
+//! Stops: whenever one comes, it is honoured; and a drain starts nothing.
+
+use super::ground::{Ground, soon, until};
+use strawboss_core::project::ReviewMode;
+use strawboss_core::run::CheckResult;
+use strawboss_core::runner::{Purpose, RunnerError};
+use strawboss_core::store::Store as _;
+use strawboss_core::{RunOutcome, RunState};
+use strawboss_protocol::supervisor::{End, ReportBody};
+
+fn green() -> ReportBody {
+    let result = CheckResult { command: "true".to_owned(), exit_code: Some(0), duration_ms: 1, output_tail: String::new() };
+    ReportBody::Check { index: 0, result }
+}
+
+fn away() -> RunnerError {
+    RunnerError::Unreachable { what: "create".to_owned(), why: "a test's engine is away".to_owned() }
+}
+
+#[tokio::test]
+async fn nothing_starts_once_the_drain_has_begun() {
+    let ground = Ground::new(|_| {}).await;
+    let gate = ground.store.gate("run_list_live");
+    ground.engine.start().await.unwrap();
+    let task = ground.add("Do something").await;
+    until("a round is on its way", async || gate.has_visitor().then_some(())).await;
+    let engine = ground.engine.clone();
+    let shutdown = tokio::spawn(async move { engine.shutdown().await });
+    // The shutdown runs as far as it can before this goes on: it waits for the round.
+    tokio::task::yield_now().await;
+    gate.open();
+    soon("the engine has drained", shutdown).await.unwrap();
+    assert_eq!(ground.store.run_list(&task).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_stop_while_the_runner_does_not_answer_is_honoured() {
+    let ground = Ground::new(|_| {}).await;
+    ground.runner.fail("create", Purpose::Agent, away());
+    ground.engine.start().await.unwrap();
+    let task = ground.add("Do something").await;
+    let run = task.run(1);
+    until("it was tried", async || ground.runner.asked(&format!("create {run}-agent")).then_some(())).await;
+    ground.engine.run_stop(&run).await.unwrap();
+    ground.until_state(&task, "paused").await;
+    assert_eq!(ground.run(&run).await.outcome, Some(RunOutcome::Stopped));
+}
+
+#[tokio::test]
+async fn a_stop_while_the_sandbox_is_made_is_honoured_at_once() {
+    let ground = Ground::new(|_| {}).await;
+    let gate = ground.runner.gate("create", Purpose::Agent);
+    ground.engine.start().await.unwrap();
+    let task = ground.add("Do something").await;
+    let run = task.run(1);
+    until("it is being made", async || gate.has_visitor().then_some(())).await;
+    ground.engine.run_stop(&run).await.unwrap();
+    ground.until_state(&task, "paused").await;
+    gate.open();
+    assert!(!ground.runner.asked(&format!("start {run}-agent")));
+}
+
+#[tokio::test]
+async fn a_stop_that_comes_as_the_checks_end_is_honoured() {
+    let ground = Ground::started(|project| {
+        project.checks = vec!["true".to_owned()];
+        project.review = ReviewMode::Auto;
+    })
+    .await;
+    let task = ground.add("Do something").await;
+    let (run, mut agent) = ground.work(&task, "work.txt").await;
+    agent.done(End::Complete { summary: None }).await;
+    let mut checks = ground.play(&run, "checks").await;
+    checks.report(green()).await;
+    // The last write before the run's end waits; the stop waits behind it, and the end behind the stop.
+    let gate = ground.store.hold_commit(|changes| changes.sandboxes.iter().any(|sandbox| sandbox.removed));
+    checks.done(End::Complete { summary: None }).await;
+    until("the checks are over", async || gate.has_visitor().then_some(())).await;
+    let before = ground.store.calls("run");
+    let (engine, id) = (ground.engine.clone(), run.clone());
+    let stop = tokio::spawn(async move { engine.run_stop(&id).await });
+    until("the stop is asked for", async || (ground.store.calls("run") > before).then_some(())).await;
+    gate.open();
+    soon("the stop is answered", stop).await.unwrap().unwrap();
+    ground.until_state(&task, "paused").await;
+    assert_eq!(ground.run(&run).await.outcome, Some(RunOutcome::Stopped));
+    assert!(!ground.on_main("work.txt"), "what was stopped is not merged");
+}
+
+#[tokio::test]
+async fn an_agent_that_fails_because_it_is_stopped_was_stopped() {
+    let ground = Ground::started(|_| {}).await;
+    let task = ground.add("Do something").await;
+    let (run, mut agent) = ground.work(&task, "work.txt").await;
+    ground.engine.run_stop(&run).await.unwrap();
+    agent.until_stop().await;
+    agent.done(End::AgentFailed { detail: "it was interrupted".to_owned() }).await;
+    ground.until_state(&task, "paused").await;
+    assert_eq!(ground.run(&run).await.outcome, Some(RunOutcome::Stopped));
+}
+
+#[tokio::test]
+async fn work_that_is_blocked_while_its_merge_is_checked_does_not_land() {
+    let ground = Ground::started(|project| project.checks = vec!["true".to_owned()]).await;
+    let task = ground.add("Do something").await;
+    let (run, mut agent) = ground.work(&task, "work.txt").await;
+    agent.done(End::Complete { summary: None }).await;
+    let mut checks = ground.play(&run, "checks").await;
+    checks.report(green()).await;
+    checks.done(End::Complete { summary: None }).await;
+    ground.until_state(&task, "review").await;
+    ground.move_main("other.txt");
+    let approve = {
+        let (engine, task) = (ground.engine.clone(), task.clone());
+        tokio::spawn(async move { engine.review_approve(&task).await })
+    };
+    let mut again = ground.play(&run, "checks2").await;
+    again.report(green()).await;
+    ground.engine.task_block(&task, "Not this").await.unwrap();
+    again.done(End::Complete { summary: None }).await;
+    soon("the approval is answered", approve).await.unwrap().unwrap();
+    until("the landing is over", async || {
+        (!ground.engine.session_list().await.unwrap().iter().any(|session| session.live)
+            && ground.store.sandbox_list_present().await.unwrap().is_empty())
+        .then_some(())
+    })
+    .await;
+    soon("the engine has drained", ground.engine.shutdown()).await;
+    assert!(!ground.on_main("work.txt"), "what was blocked is not merged");
+    assert_eq!(ground.engine.task(&task).await.unwrap().state.word(), "blocked");
+}
+
+#[tokio::test]
+async fn a_merge_that_cannot_be_checked_goes_back_to_a_person() {
+    let ground = Ground::started(|project| project.checks = vec!["true".to_owned()]).await;
+    let task = ground.add("Do something").await;
+    let (run, mut agent) = ground.work(&task, "work.txt").await;
+    agent.done(End::Complete { summary: None }).await;
+    let mut checks = ground.play(&run, "checks").await;
+    checks.report(green()).await;
+    checks.done(End::Complete { summary: None }).await;
+    ground.until_state(&task, "review").await;
+    ground.move_main("other.txt");
+    let image = RunnerError::Image { image: "x".to_owned(), why: "it is gone".to_owned(), fix: "Get it back".to_owned() };
+    ground.runner.fail("create", Purpose::Checks, image);
+    ground.engine.review_approve(&task).await.unwrap();
+    let view = until("a person is asked", async || {
+        let view = ground.engine.task(&task).await.unwrap();
+        view.waits_for.as_deref().is_some_and(|why| why.contains("it is gone")).then_some(view)
+    })
+    .await;
+    assert_eq!(view.state.word(), "review");
+    assert!(ground.run(&run).await.state == RunState::Finished && !ground.on_main("work.txt"));
+    ground.runner.mend();
+    let approve = ground.engine.review_approve(&task);
+    let check = async {
+        let mut again = ground.play(&run, "checks3").await;
+        again.report(green()).await;
+        again.done(End::Complete { summary: None }).await;
+    };
+    let _ = tokio::join!(approve, check);
+    ground.until_state(&task, "done").await;
+    assert!(ground.on_main("work.txt"));
+}
