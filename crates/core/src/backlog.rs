@@ -79,6 +79,10 @@ pub struct SourceItem {
     pub priority: u32,
     /// The Status column.
     pub status: BacklogStatus,
+    /// Whether the Status column says nothing that can be understood, so that `status` is only what a new row is taken for:
+    /// a person may be typing. For a row that is known nothing follows from it, and it is not written over.
+    #[serde(default)]
+    pub status_unclear: bool,
     /// An agent that a person asked for in the Agent column: only a configured agent's bare word counts, since
     /// the same column is written back.
     pub agent: Option<String>,

@@ -291,7 +291,7 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
     let said = task.source.as_ref().map(|link| link.row_status);
     let ours = shared.backlog_status(&task);
     // While a write is on its way, the row may still say what it said before.
-    let by_person = Some(item.status) != said && item.status != ours;
+    let by_person = !item.status_unclear && Some(item.status) != said && item.status != ours;
     let text_changed = item.action != task.action || item.project != task.project;
     let worked_on = matches!(task.state, TaskState::Running | TaskState::Review) || task.state.is_over();
     if text_changed && worked_on {
@@ -299,7 +299,7 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
         let status = if by_person { item.status } else { BacklogStatus::Queued };
         return Some(SourceItem { status, ..item });
     }
-    let SourceItem { status, .. } = item;
+    let SourceItem { status, status_unclear, .. } = item;
     if by_person {
         match status {
             BacklogStatus::Pending | BacklogStatus::Queued
@@ -344,7 +344,9 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
             // What a person set Completed stays so: it is theirs.
             link.detached |= status == BacklogStatus::Completed;
         }
-    } else if !writing && let Some(link) = &mut task.source {
+    } else if !writing
+        && !status_unclear
+        && let Some(link) = &mut task.source {
         link.row_status = status;
     }
     if !task.state.is_over() {
@@ -358,8 +360,9 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
             task.agent = agent;
         }
     }
+    // A word that is being typed is not written over; once it is whole, the row is looked at again.
     let row_is_wrong =
-        !writing && task.source.as_ref().is_some_and(|link| !link.detached && link.row_status != shared.backlog_status(&task));
+        !writing && !status_unclear && task.source.as_ref().is_some_and(|link| !link.detached && link.row_status != shared.backlog_status(&task));
     if task != before || row_is_wrong {
         plan.write(task);
     }

@@ -89,6 +89,45 @@ async fn a_row_that_a_person_pauses_stops_and_goes_on_when_set_pending() -> Resu
 }
 
 #[tokio::test]
+async fn a_live_row_that_cannot_be_understood_for_a_while_keeps_its_run() -> Result<()> {
+    let mut world = World::new(WorldOptions { slots: 1, ..WorldOptions::default() })?;
+    world.project("One", &[("README.md", "one\n")], CHECKED)?;
+    let action = until_released(&world, "typed");
+    world.backlog().append("One", "1", "Pending", &action, ",,")?;
+    world.start().await?;
+    world.until_statuses(&["In Progress"]).await?;
+    // A person begins to type, and the editor saves.
+    world.backlog().write(&world.backlog().text()?.replace(",In Progress,", ",Pau,"))?;
+    let unclear = async |world: &World| {
+        let status = world.get("/api/v1/status").await?;
+        Ok((status["sources"][0]["problems"][0]["column"] == "Status").then_some(()))
+    };
+    world.until("the problem is reported", unclear).await?;
+    // Another row is read and written to meanwhile.
+    world.backlog().append("One", "2", "Paused", "echo other > other.txt", ",,")?;
+    let other = world.until_task("echo other", "paused").await?;
+    world.post(&format!("/api/v1/tasks/{}/start", other["id"].as_str().unwrap_or_default()), serde_json::json!({})).await?;
+    world.until_statuses(&["Pau", "Queued"]).await?;
+    assert_eq!(world.task_by_action("echo typed").await?["state"], "running", "the run goes on");
+    world.until("the problem is still reported", unclear).await?;
+    world.backlog().write(&world.backlog().text()?.replace(",Pau,", ",Paused,"))?;
+    world.until_task("echo typed", "paused").await?;
+    let status = world.get("/api/v1/status").await?;
+    assert_eq!(status["sources"][0]["problems"], serde_json::json!([]));
+    // And one that ends while its row cannot be understood says so as soon as it can.
+    world.backlog().write(&world.backlog().text()?.replace(",Paused,", ",Pending,"))?;
+    world.until_task("echo typed", "running").await?;
+    world.until("its row says so", async |world| Ok((world.backlog().statuses()?[0] == "In Progress").then_some(()))).await?;
+    world.backlog().write(&world.backlog().text()?.replace(",In Progress,", ",In Pro,"))?;
+    world.until("the problem is reported", unclear).await?;
+    release(&world, "typed")?;
+    world.until_task("echo typed", "done").await?;
+    world.backlog().write(&world.backlog().text()?.replace(",In Pro,", ",In Progress,"))?;
+    world.until_statuses(&["Completed", "Completed"]).await?;
+    world.stop().await
+}
+
+#[tokio::test]
 async fn rows_that_move_or_are_duplicated_keep_their_tasks() -> Result<()> {
     let mut world = World::new(WorldOptions { slots: 1, ..WorldOptions::default() })?;
     world.project("One", &[("README.md", "one\n")], CHECKED)?;

@@ -107,6 +107,7 @@ async fn past(store: &SqlStore, number: u64) -> Result<()> {
         base_commit: Some(commit.clone()),
         head_commit: Some(commit.clone()),
         saved_ref: None,
+        work_saved: false,
         agent_session: None,
         volume: run_id.clone(),
         resumes: None,

@@ -143,14 +143,19 @@ fn item(
     });
     let model = cells.text(Column::Model, notes);
     let status = cells.text(Column::Status, notes).map(|text| {
-        cells::status(&text).unwrap_or_else(|| {
+        let status = cells::status(&text);
+        if status.is_none() {
             let words: Vec<_> = BacklogStatus::ALL.iter().map(|status| status.word()).collect();
             notes.tell(
                 Column::Status,
-                &format!("`{}` is no status, taken as Pending; known are {}", excerpt(&text), words.join(", ")),
+                &format!(
+                    "`{}` is no status: a new row is taken as Pending, one that is known stays as it was; write one of {}",
+                    excerpt(&text),
+                    words.join(", ")
+                ),
             );
-            BacklogStatus::Pending
-        })
+        }
+        status
     });
     let priority = cells.text(Column::Priority, notes).map(|text| {
         cells::priority(&text).unwrap_or_else(|| {
@@ -174,7 +179,8 @@ fn item(
         project,
         action,
         priority: priority?,
-        status: status?,
+        status: status?.unwrap_or(BacklogStatus::Pending),
+        status_unclear: status?.is_none(),
         agent,
         deadline: deadline?,
         needs_gpu: needs_gpu?,

@@ -25,6 +25,7 @@ impl Rows {
             action: (*action).to_owned(),
             priority: 1,
             status: BacklogStatus::Pending,
+            status_unclear: false,
             agent: None,
             deadline: None,
             needs_gpu: false,
