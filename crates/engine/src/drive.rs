@@ -96,16 +96,27 @@ pub(crate) fn spawn(shared: &Arc<Shared>, id: &RunId) {
         }
         driven.insert(id.clone(), Arc::clone(&wake));
     }
-    let shared = Arc::clone(shared);
-    let id = id.clone();
-    shared.clone().tracker.spawn(async move {
+    let driven = Driven { shared: Arc::clone(shared), id: id.clone() };
+    shared.tracker.spawn(async move {
+        let Driven { shared, id } = &driven;
         tokio::select! {
             () = shared.stop.cancelled() => {}
-            () = drive(&shared, &id, &wake) => {}
+            () = drive(shared, id, &wake) => {}
         }
-        lock(&shared.driven).remove(&id);
-        shared.nudge.notify_one();
     });
+}
+
+/// A run with a driver. However that ends, the run may be given another.
+struct Driven {
+    shared: Arc<Shared>,
+    id: RunId,
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        lock(&self.shared.driven).remove(&self.id);
+        self.shared.nudge.notify_one();
+    }
 }
 
 async fn drive(shared: &Arc<Shared>, id: &RunId, wake: &Notify) {

@@ -79,17 +79,28 @@ pub(crate) fn spawn(shared: &Arc<Shared>, task: &TaskId) {
     if !lock(&shared.landing).insert(task.clone()) {
         return;
     }
-    let shared = Arc::clone(shared);
-    let task = task.clone();
-    shared.clone().tracker.spawn(async move {
+    let landing = Landing { shared: Arc::clone(shared), task: task.clone() };
+    shared.tracker.spawn(async move {
+        let Landing { shared, task } = &landing;
         tokio::select! {
             () = shared.stop.cancelled() => {}
-            () = land_in_the_end(&shared, &task) => {}
+            () = land_in_the_end(shared, task) => {}
         }
-        lock(&shared.landing).remove(&task);
-        shared.bus.changed(std::iter::once(&task));
-        shared.nudge.notify_one();
     });
+}
+
+/// A landing that is under way. However it ends, everybody is told.
+struct Landing {
+    shared: Arc<Shared>,
+    task: TaskId,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        lock(&self.shared.landing).remove(&self.task);
+        self.shared.bus.changed(std::iter::once(&self.task));
+        self.shared.nudge.notify_one();
+    }
 }
 
 async fn land_in_the_end(shared: &Arc<Shared>, task: &TaskId) {

@@ -346,7 +346,8 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
         }
     } else if !writing
         && !status_unclear
-        && let Some(link) = &mut task.source {
+        && let Some(link) = &mut task.source
+    {
         link.row_status = status;
     }
     if !task.state.is_over() {
@@ -361,8 +362,9 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
         }
     }
     // A word that is being typed is not written over; once it is whole, the row is looked at again.
-    let row_is_wrong =
-        !writing && !status_unclear && task.source.as_ref().is_some_and(|link| !link.detached && link.row_status != shared.backlog_status(&task));
+    let row_is_wrong = !writing
+        && !status_unclear
+        && task.source.as_ref().is_some_and(|link| !link.detached && link.row_status != shared.backlog_status(&task));
     if task != before || row_is_wrong {
         plan.write(task);
     }

@@ -6,7 +6,11 @@
 use super::{Git, GitError};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use strawboss_core::project::{Project, Repository, Unusable};
+
+/// A git command takes half an hour at most; what is older than this nobody writes any more.
+const UNFINISHED_AGE: Duration = Duration::from_hours(1);
 
 /// A mirror, its target branch brought up to date.
 #[derive(Debug, Clone)]
@@ -162,6 +166,7 @@ pub(crate) async fn sync(data_dir: &Path, project: &Project) -> Result<Mirror, M
     if !path.join("HEAD").is_file() {
         make(&path).await?;
     }
+    sweep(&path).await;
     let target = target_of(project, Some(&path)).await?;
     let refspec = format!("+refs/heads/{target}:refs/heads/{target}");
     // The other side's process reads a repository that may belong to another user; see `Git::run`.
@@ -178,6 +183,7 @@ pub(crate) async fn sync(data_dir: &Path, project: &Project) -> Result<Mirror, M
         ])
         .await;
     if let Err(error) = fetched {
+        sweep(&path).await;
         if let GitError::Failed { stderr, .. } = &error
             && stderr.contains("couldn't find remote ref")
         {
@@ -195,6 +201,32 @@ pub(crate) async fn sync(data_dir: &Path, project: &Project) -> Result<Mirror, M
         supported(&path, &commit).await?;
     }
     Ok(Mirror { path, target, commit })
+}
+
+/// Removes what git commands that were cut short (killed, or for want of room) left of objects and packs; git itself never
+/// uses it again. What is younger may still be written by one that outlived us.
+async fn sweep(mirror: &Path) {
+    let objects = mirror.join("objects");
+    let swept = tokio::task::spawn_blocking(move || {
+        let mut folders = vec![objects.clone()];
+        folders.extend(std::fs::read_dir(&objects)?.filter_map(|item| Some(item.ok()?.path())).filter(|path| path.is_dir()));
+        for item in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
+            let item = item?;
+            let name = item.file_name();
+            let name = name.to_string_lossy();
+            let unfinished = name.starts_with("tmp_") || name.starts_with(".tmp-");
+            let meta = item.metadata()?;
+            if unfinished && meta.modified()?.elapsed().is_ok_and(|age| age >= UNFINISHED_AGE) {
+                tracing::info!(path = %item.path().display(), "removing what an interrupted git command left");
+                let path = item.path();
+                if meta.is_dir() { std::fs::remove_dir_all(path)? } else { std::fs::remove_file(path)? }
+            }
+        }
+        Ok::<_, std::io::Error>(())
+    });
+    if let Ok(Err(error)) = swept.await {
+        tracing::warn!(error = %error, "what interrupted git commands left could not be removed now");
+    }
 }
 
 /// Makes an empty bare repository under a temporary name and moves it into place, so that a half-made one is never used.
@@ -221,4 +253,32 @@ async fn make(path: &Path) -> Result<(), MirrorError> {
         git.run(&["config", key, value]).await?;
     }
     tokio::fs::rename(&making, path).await.map_err(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{UNFINISHED_AGE, sweep};
+    use std::fs::{self, File};
+    use std::time::SystemTime;
+
+    #[tokio::test]
+    async fn what_interrupted_commands_left_goes_and_all_else_stays() {
+        let mirror = tempfile::tempdir().unwrap();
+        let at = |path: &str| mirror.path().join("objects").join(path);
+        for folder in ["ab", "pack", "tmp_objdir-incoming-x/ab"] {
+            fs::create_dir_all(at(folder)).unwrap();
+        }
+        let old = SystemTime::now() - 2 * UNFINISHED_AGE;
+        let left = ["ab/tmp_obj_x", "pack/tmp_pack_x", "pack/.tmp-1-pack-x.idx", "tmp_objdir-incoming-x/ab/cd"];
+        let kept = ["ab/cdef", "pack/pack-x.pack", "pack/tmp_pack_young"];
+        for path in left.iter().chain(&kept) {
+            File::create(at(path)).unwrap();
+        }
+        for path in left.iter().chain(&kept[..2]).chain(&["tmp_objdir-incoming-x"]) {
+            File::open(at(path)).unwrap().set_modified(old).unwrap();
+        }
+        sweep(mirror.path()).await;
+        assert!(left.iter().all(|path| !at(path).exists()) && !at("tmp_objdir-incoming-x").exists());
+        assert!(kept.iter().all(|path| at(path).exists()));
+    }
 }

@@ -162,3 +162,43 @@ async fn a_merge_that_cannot_be_checked_goes_back_to_a_person() {
     ground.until_state(&task, "done").await;
     assert!(ground.on_main("work.txt"));
 }
+
+#[tokio::test]
+async fn accepted_work_of_one_project_lands_one_after_the_other() {
+    let ground = Ground::started(|project| {
+        project.checks = vec!["true".to_owned()];
+        project.max_concurrent = 2;
+    })
+    .await;
+    let tasks = [ground.add("One").await, ground.add("Two").await];
+    for (task, file) in tasks.iter().zip(["one.txt", "two.txt"]) {
+        let (run, mut agent) = ground.work(task, file).await;
+        agent.done(End::Complete { summary: None }).await;
+        let mut checks = ground.play(&run, "checks").await;
+        checks.report(green()).await;
+        checks.done(End::Complete { summary: None }).await;
+        ground.until_state(task, "review").await;
+    }
+    ground.move_main("other.txt");
+    let runs = tasks.each_ref().map(|task| task.run(1));
+    let approve = async |task: &strawboss_core::TaskId| ground.engine.review_approve(task).await.unwrap();
+    let merge = async {
+        let mut first = ground.play(&runs[0], "checks2").await;
+        first.report(green()).await;
+        let second = async {
+            until("it is accepted", async || ground.run(&runs[1]).await.approved_at).await;
+            first.done(End::Complete { summary: None }).await;
+            let mut second = ground.play(&runs[1], "checks2").await;
+            second.report(green()).await;
+            second.done(End::Complete { summary: None }).await;
+        };
+        tokio::join!(approve(&tasks[1]), second);
+    };
+    tokio::join!(approve(&tasks[0]), merge);
+    for task in &tasks {
+        ground.until_state(task, "done").await;
+    }
+    assert!(ground.on_main("one.txt") && ground.on_main("two.txt") && ground.on_main("other.txt"));
+    let made = ground.runner.all_asked();
+    assert!(!made.iter().any(|asked| asked.contains("checks3")), "none was checked in vain: {made:?}");
+}
