@@ -34,6 +34,7 @@ impl Engine {
         shared.tracker.spawn(reconcile::run(Arc::clone(shared)));
         shared.tracker.spawn(scheduler::run(Arc::clone(shared)));
         shared.tracker.spawn(scheduler::look(Arc::clone(shared)));
+        shared.tracker.spawn(scheduler::write_down(Arc::clone(shared)));
         shared.tracker.spawn(outbox::run(Arc::clone(shared)));
         for source in shared.config.sources.clone() {
             shared.tracker.spawn(sync::follow(Arc::clone(shared), source));

@@ -86,6 +86,11 @@ impl Present {
         self.changed.notify_one();
     }
 
+    pub(crate) fn set_announced(&self, row: i64) {
+        let mut state = lock(&self.state);
+        state.progress.announced_row = state.progress.announced_row.max(row);
+    }
+
     pub(crate) fn token_hash(&self) -> Option<String> {
         lock(&self.state).token_hash.clone()
     }

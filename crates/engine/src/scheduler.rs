@@ -38,13 +38,33 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Looks at repositories and the runner, and writes what was gathered, until the engine stops.
+/// Looks at repositories and the runner until the engine stops.
 pub(crate) async fn look(shared: Arc<Shared>) {
     let mut look = tokio::time::interval(LOOK);
     let mut away = tokio::time::interval(LOOK_AWAY);
-    let mut flush = tokio::time::interval(FLUSH);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     away.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let looking = async {
+        loop {
+            tokio::select! {
+                _ = away.tick(), if runner_is_away(&shared) => observe_parts(&shared).await,
+                _ = look.tick() => {
+                    observe_projects(&shared).await;
+                    observe_parts(&shared).await;
+                }
+            }
+        }
+    };
+    // A repository or runner that hangs holds up no drain.
+    tokio::select! {
+        () = shared.stop.cancelled() => {}
+        () = looking => {}
+    }
+}
+
+/// Writes what was gathered in memory, until the engine stops.
+pub(crate) async fn write_down(shared: Arc<Shared>) {
+    let mut flush = tokio::time::interval(FLUSH);
     flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -57,11 +77,6 @@ pub(crate) async fn look(shared: Arc<Shared>) {
                 if let Err(error) = supervise::note_heard(&shared).await {
                     tracing::warn!(error = %error, "when supervisors were heard could not be written; tried again");
                 }
-            }
-            _ = away.tick(), if runner_is_away(&shared) => observe_parts(&shared).await,
-            _ = look.tick() => {
-                observe_projects(&shared).await;
-                observe_parts(&shared).await;
             }
         }
     }

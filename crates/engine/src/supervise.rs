@@ -2,22 +2,21 @@
 
 use crate::error::Refused;
 use crate::link::{FromLink, SupervisorLink, ToLink};
-use crate::sandbox::{Present, Progress};
+use crate::sandbox::Present;
 use crate::shared::{Shared, lock};
-use crate::{fault, views};
+use crate::{bound, fault, views};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
-use strawboss_core::run::CheckResult;
 use strawboss_core::runner::Purpose;
 use strawboss_core::store::{ChangeSet, StoreError, StoredReport};
 use strawboss_core::{RunId, RunState, SandboxId, Timestamp};
 use strawboss_protocol::supervisor::{
-    AgentEvent, End, FromSupervisor, Hello, MAX_BINARY_FRAME, MAX_REPORT_TEXT, MAX_TEXT_FRAME, Phase, Report, ReportBody,
-    ToSupervisor, TokenGrant, VERSION, Welcome,
+    AgentEvent, FromSupervisor, Hello, MAX_BINARY_FRAME, MAX_TEXT_FRAME, Phase, Report, ReportBody, ToSupervisor, TokenGrant,
+    VERSION, Welcome,
 };
 use tokio::sync::mpsc;
 
@@ -28,16 +27,6 @@ const FRAMES_OUT: usize = 256;
 const BATCH: usize = 128;
 /// How long a new connection has to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(20);
-/// The longest name, id or model that is kept, in bytes.
-const NAME_LIMIT: usize = 200;
-/// The longest account of what went wrong that is kept, in bytes: it is shown on the board.
-const DETAIL_LIMIT: usize = 4 * 1024;
-/// The longest last words of an agent that are kept, in bytes: they are read with every look at the run.
-const SUMMARY_LIMIT: usize = 16 * 1024;
-/// No check takes longer, in milliseconds.
-const DURATION_LIMIT_MS: u64 = 366 * 24 * 3_600_000;
-/// The longest that a sandbox's word parks a task, in milliseconds: providers count by the week at most.
-const PARK_LIMIT_MS: i64 = 8 * 24 * 3_600_000;
 /// How often the sign of life of a run is written down, in milliseconds.
 const HEARD_EVERY_MS: i64 = 15_000;
 /// How many checks a sandbox may report; more than that was never ordered.
@@ -220,7 +209,7 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
             return Err(format!("report {} does not follow {}", report.seq, progress.last_report));
         }
         admissible(present, &report.body)?;
-        bound(&mut report.body, now);
+        bound::bound(&mut report.body, now);
         progress.apply(report.seq, &report.body);
         if present.purpose == Purpose::Agent
             && let Some(run) = run.as_mut().filter(|run| run.is_live())
@@ -243,27 +232,29 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
     if changes.is_empty() {
         return Ok(());
     }
-    writer.commit(changes.clone()).await.map_err(|error| error.to_string())?;
-    drop(writer);
-    let ended = progress.end.is_some();
-    announce(shared, present, &mut progress).await;
+    writer.commit(changes).await.map_err(|error| error.to_string())?;
+    let (ended, announced) = (progress.end.is_some(), progress.announced_row);
+    // While nobody else writes: an older connection must not put it back.
     present.set_progress(progress);
+    drop(writer);
+    present.set_announced(announce(shared, present, announced).await);
     if ended {
         shared.wake(&present.run);
     }
     Ok(())
 }
 
-/// Tells people's programs of what was stored since the last time.
-async fn announce(shared: &Shared, present: &Present, progress: &mut Progress) {
+/// Tells people's programs of what was stored after a row; gives the last one that they were told of.
+async fn announce(shared: &Shared, present: &Present, mut after: i64) -> i64 {
     if !shared.bus.listened() {
-        return;
+        return after;
     }
-    let Ok(rows) = shared.parts.store.report_list(&present.run, progress.announced_row, 1000).await else { return };
+    let Ok(rows) = shared.parts.store.report_list(&present.run, after, 1000).await else { return after };
     for (row, report) in &rows {
-        progress.announced_row = *row;
+        after = *row;
         shared.bus.report(present.run.to_string(), views::report(*row, report));
     }
+    after
 }
 
 /// Whether a sandbox of this purpose may report this at all.
@@ -275,70 +266,6 @@ fn admissible(present: &Present, body: &ReportBody) -> Result<(), String> {
         ReportBody::Phase { .. } | ReportBody::Step { .. } | ReportBody::Done { .. } => true,
     };
     if fits { Ok(()) } else { Err("it reported what it cannot have done".to_owned()) }
-}
-
-/// Cuts whatever a report says to what is kept of it. Nothing that a sandbox says goes further without having been here.
-fn bound(body: &mut ReportBody, now: Timestamp) {
-    let cut = |text: &mut String, limit: usize| text.truncate(text.floor_char_boundary(limit));
-    let tail = |text: &mut String, limit: usize| {
-        if text.len() > limit {
-            *text = text.split_off(text.ceil_char_boundary(text.len() - limit));
-        }
-    };
-    match body {
-        ReportBody::Phase { .. } => {}
-        ReportBody::Step { name, output_tail, .. } => {
-            cut(name, DETAIL_LIMIT);
-            output_tail.iter_mut().for_each(|text| tail(text, CheckResult::TAIL_BYTES));
-        }
-        ReportBody::Agent { event, raw } => {
-            raw.iter_mut().for_each(|text| cut(text, MAX_REPORT_TEXT));
-            bound_event(event, now, cut);
-        }
-        ReportBody::Check { result, .. } => {
-            cut(&mut result.command, DETAIL_LIMIT);
-            tail(&mut result.output_tail, CheckResult::TAIL_BYTES);
-            result.duration_ms = result.duration_ms.min(DURATION_LIMIT_MS);
-        }
-        // Both were compared with what they can be.
-        ReportBody::Pushed { .. } => {}
-        ReportBody::Done { end } => match end {
-            End::Complete { summary } => summary.iter_mut().for_each(|text| cut(text, SUMMARY_LIMIT)),
-            End::AgentFailed { detail } | End::SetupFailed { detail } | End::MachineryFailed { detail } => {
-                cut(detail, DETAIL_LIMIT);
-            }
-            End::Stopped => {}
-        },
-    }
-}
-
-fn bound_event(event: &mut AgentEvent, now: Timestamp, cut: impl Fn(&mut String, usize)) {
-    match event {
-        AgentEvent::Session { id, model } => {
-            model.iter_mut().for_each(|text| cut(text, NAME_LIMIT));
-            // It becomes an argument of the agent's program: half an id, or one that reads as an option, resumes nothing.
-            let plain =
-                !id.is_empty() && id.len() <= NAME_LIMIT && !id.starts_with('-') && id.bytes().all(|b| b.is_ascii_graphic());
-            if !plain {
-                *event = AgentEvent::Other { name: "session".to_owned() };
-            }
-        }
-        AgentEvent::Message { text } | AgentEvent::Told { text } | AgentEvent::TurnEnded { text, .. } => {
-            cut(text, MAX_REPORT_TEXT)
-        }
-        AgentEvent::ToolCall { id, name, input } => {
-            cut(id, NAME_LIMIT);
-            cut(name, NAME_LIMIT);
-            cut(input, MAX_REPORT_TEXT);
-        }
-        AgentEvent::ToolResult { id, text, .. } => {
-            cut(id, NAME_LIMIT);
-            cut(text, MAX_REPORT_TEXT);
-        }
-        AgentEvent::RateLimited { until } => *until = until.map(|until| until.min(now.plus_ms(PARK_LIMIT_MS))),
-        AgentEvent::Exited { .. } => {}
-        AgentEvent::Other { name } => cut(name, NAME_LIMIT),
-    }
 }
 
 /// Writes down when supervisors were heard last, for all runs together and not for every beat.

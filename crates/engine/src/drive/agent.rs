@@ -39,10 +39,7 @@ pub(super) async fn step(shared: &Arc<Shared>, work: Work, wake: &Notify) -> Res
         return lost(shared, &work, "it is gone, and saving its work was interrupted").await;
     }
     // Asked to stop while its sandbox is made, the next step sees how far that came.
-    let raised = match unless_stopped(shared, &work.run.id, wake, raise(shared, &work)).await? {
-        None => return Ok(()),
-        Some(raised) => raised,
-    };
+    let Some(raised) = unless_stopped(shared, &work.run.id, wake, raise(shared, &work)).await? else { return Ok(()) };
     let raised = match raised {
         Err(StepError::Machinery(why)) => return lost(shared, &work, &why).await,
         other => other?,

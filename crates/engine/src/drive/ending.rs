@@ -32,12 +32,11 @@ async fn end(
     end_by_id(shared, &work.run.id, |run, task, now| {
         saved.note(run);
         note(run);
-        match run.stop_requested {
-            Some(reason) => stop(run, task, reason, limit, now)?,
-            None => {
-                run.finish(outcome, detail, now)?;
-                then(run, task, now)?;
-            }
+        if let Some(reason) = run.stop_requested {
+            stop(run, task, reason, limit, now)?;
+        } else {
+            run.finish(outcome, detail, now)?;
+            then(run, task, now)?;
         }
         if let Some(problem) = saved.problem {
             run.outcome_detail = Some(format!("{} {problem}", run.outcome_detail.take().unwrap_or_default()));
