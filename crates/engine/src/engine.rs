@@ -42,9 +42,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Starts no run from here on; all else goes on until [`Engine::shutdown`].
+    pub fn drain(&self) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+    }
+
     /// Starts nothing new, ends its loops and waits for them. Sandboxes go on; the next start adopts them.
     pub async fn shutdown(&self) {
-        self.shared.draining.store(true, Ordering::Relaxed);
+        self.drain();
         self.shared.stop.cancel();
         self.shared.tracker.close();
         self.shared.tracker.wait().await;

@@ -34,6 +34,18 @@ async fn nothing_starts_once_the_drain_has_begun() {
 }
 
 #[tokio::test]
+async fn nothing_starts_while_the_rest_of_the_program_drains() {
+    let ground = Ground::started(|_| {}).await;
+    ground.engine.drain();
+    let task = ground.add("Do something").await;
+    let rounds = ground.store.calls("run_list_live");
+    until("rounds later", async || (ground.store.calls("run_list_live") > rounds + 5).then_some(())).await;
+    assert_eq!(ground.store.run_list(&task).await.unwrap(), []);
+    let why = ground.engine.status().await.unwrap().paused;
+    assert!(why.is_some_and(|why| why.contains("shutting down")));
+}
+
+#[tokio::test]
 async fn a_stop_while_the_runner_does_not_answer_is_honoured() {
     let ground = Ground::new(|_| {}).await;
     ground.runner.fail("create", Purpose::Agent, away());

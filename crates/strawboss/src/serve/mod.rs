@@ -217,6 +217,8 @@ impl Service {
         let stop = self.stop_server.clone();
         let serving = tokio::spawn(self.server.serve(stop.clone()));
         let name = signals.next().await;
+        // At once: the server may take a while until its last viewer is gone.
+        self.engine.drain();
         tracing::info!(signal = name, "draining: nothing new starts; agents go on in their sandboxes");
         stop.cancel();
         let drain = async {
