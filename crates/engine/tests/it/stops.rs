@@ -1,6 +1,6 @@
 //! Stops: whenever one comes, it is honoured; and a drain starts nothing.
 
-use super::ground::{Ground, soon, until};
+use super::ground::{Ground, git, soon, until};
 use strawboss_core::project::ReviewMode;
 use strawboss_core::run::CheckResult;
 use strawboss_core::runner::{Purpose, RunnerError};
@@ -213,4 +213,35 @@ async fn accepted_work_of_one_project_lands_one_after_the_other() {
     assert!(ground.on_main("one.txt") && ground.on_main("two.txt") && ground.on_main("other.txt"));
     let made = ground.runner.all_asked();
     assert!(!made.iter().any(|asked| asked.contains("checks3")), "none was checked in vain: {made:?}");
+}
+
+#[tokio::test]
+async fn a_drain_does_not_cut_short_what_is_done_in_a_persons_work_tree() {
+    let ground = Ground::new(|_| {}).await;
+    // A checkout that takes until the test says so.
+    let at = |name: &str| ground.repository.with_file_name(name).display().to_string();
+    let slow = format!("touch '{}'; until test -e '{}'; do sleep 0.01; done; cat", at("begun"), at("gate"));
+    git(&ground.repository, &["config", "filter.slow.smudge", &slow]);
+    std::fs::write(ground.repository.join(".git/info/attributes"), "work.txt filter=slow\n").unwrap();
+    git(&ground.repository, &["checkout", "--quiet", "main"]);
+    ground.engine.start().await.unwrap();
+    let task = ground.add("Do something").await;
+    let (_, mut agent) = ground.work(&task, "work.txt").await;
+    agent.done(End::Complete { summary: None }).await;
+    ground.until_state(&task, "review").await;
+    let approve = {
+        let (engine, task) = (ground.engine.clone(), task.clone());
+        tokio::spawn(async move { engine.review_approve(&task).await })
+    };
+    until("the checkout has begun", async || std::fs::exists(at("begun")).unwrap().then_some(())).await;
+    let engine = ground.engine.clone();
+    let shutdown = tokio::spawn(async move { engine.shutdown().await });
+    until("the landing was let go", async || approve.is_finished().then_some(())).await;
+    std::fs::write(at("gate"), "").unwrap();
+    soon("the engine has drained", shutdown).await.unwrap();
+    assert_eq!(git(&ground.repository, &["status", "--porcelain"]), "");
+    assert!(ground.on_main("work.txt") && ground.repository.join("work.txt").exists());
+    let mut ground = ground;
+    ground.again(|_| {}).await;
+    ground.until_state(&task, "done").await;
 }
