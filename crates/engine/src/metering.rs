@@ -45,7 +45,7 @@ impl Gathered {
     }
 
     /// Writes itself into the run.
-    pub(crate) fn into_run(self, run: &mut Run) {
+    fn into_run(self, run: &mut Run) {
         run.usage.add(&self.usage);
         for new in self.refusals {
             keep(&mut run.refusals, new);
@@ -75,14 +75,38 @@ impl Meter for crate::Engine {
     }
 }
 
-/// Takes what was gathered for a run, to be written with another change of it.
-pub(crate) fn take(shared: &Shared, run: &RunId) -> Option<Gathered> {
-    lock(&shared.pending).remove(run)
+/// What was taken to be written with a run: taken back when it is dropped before it was.
+pub(crate) struct Taken<'a> {
+    shared: &'a Shared,
+    run: RunId,
+    gathered: Option<Gathered>,
 }
 
-/// Takes back what was not written after all.
-pub(crate) fn give_back(shared: &Shared, run: &RunId, gathered: Gathered) {
-    lock(&shared.pending).entry(run.clone()).or_default().merge(gathered);
+impl Taken<'_> {
+    /// Writes itself into the run.
+    pub(crate) fn note(&self, run: &mut Run) {
+        if let Some(gathered) = self.gathered.clone() {
+            gathered.into_run(run);
+        }
+    }
+
+    /// The run is stored.
+    pub(crate) fn written(mut self) {
+        self.gathered = None;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Some(gathered) = self.gathered.take() {
+            lock(&self.shared.pending).entry(self.run.clone()).or_default().merge(gathered);
+        }
+    }
+}
+
+/// Takes what was gathered for a run, to be written with another change of it.
+pub(crate) fn take<'a>(shared: &'a Shared, run: &RunId) -> Taken<'a> {
+    Taken { shared, run: run.clone(), gathered: lock(&shared.pending).remove(run) }
 }
 
 /// Writes what was gathered.
@@ -91,11 +115,11 @@ pub(crate) async fn flush(shared: &Shared) {
     for id in runs {
         let writer = shared.write().await;
         let Ok(Some(mut run)) = shared.parts.store.run(&id).await else { continue };
-        let Some(gathered) = take(shared, &id) else { continue };
-        gathered.clone().into_run(&mut run);
-        if let Err(error) = writer.commit_silently(&ChangeSet { runs: vec![run], ..ChangeSet::default() }).await {
-            tracing::warn!(run.id = %id, error = %error, "the use of a run could not be written yet");
-            give_back(shared, &id, gathered);
+        let taken = take(shared, &id);
+        taken.note(&mut run);
+        match writer.commit_silently(&ChangeSet { runs: vec![run], ..ChangeSet::default() }).await {
+            Ok(()) => taken.written(),
+            Err(error) => tracing::warn!(run.id = %id, error = %error, "the use of a run could not be written yet"),
         }
     }
 }

@@ -181,13 +181,14 @@ async fn a_full_disk_ends_the_run_with_its_work_saved() -> Result<()> {
 async fn an_agent_that_ignores_sigterm_and_leaves_daemons_is_ended_and_its_work_saved() -> Result<()> {
     let mut world = containers(1)?;
     world.project("One", &[("a", "a\n")], CHECKED)?;
-    let action = "trap '' TERM INT HUP; (setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &) ; echo begun > begun.txt; while :; do sleep 0.2; done";
+    let action = "trap '' TERM INT HUP; (setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &) ; echo begun > begun.txt; echo written; while :; do sleep 0.2; done";
     world.backlog().append("One", "1", "Pending", action, ",,")?;
     world.start().await?;
     let task = world
         .until("the agent at work", async |world| {
             let task = world.task_by_action("trap").await?;
-            Ok((task["run"]["state"] == "working").then_some(task))
+            let run = task["run"]["id"].as_str().unwrap_or_default();
+            Ok((task["run"]["state"] == "working" && world.terminal_has(run, "written").await?).then_some(task))
         })
         .await?;
     let run = task["run"]["id"].as_str().unwrap_or_default().to_owned();

@@ -56,18 +56,12 @@ async fn end_by_id(
     let now = shared.now();
     then(&mut run, &mut task, now)?;
     run.outcome_detail = run.outcome_detail.map(|detail| detail.chars().take(DETAIL_LIMIT).collect());
-    let gathered = metering::take(shared, id);
-    if let Some(gathered) = gathered.clone() {
-        gathered.into_run(&mut run);
-    }
+    let taken = metering::take(shared, id);
+    taken.note(&mut run);
     let landing = run.approved_at.is_some();
     let (task_id, outcome, state) = (task.id.clone(), run.outcome, task.state);
-    if let Err(error) = writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await {
-        if let Some(gathered) = gathered {
-            metering::give_back(shared, id, gathered);
-        }
-        return Err(error.into());
-    }
+    writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
+    taken.written();
     drop(writer);
     tracing::info!(run.id = %id, outcome = outcome.map(RunOutcome::word), task.state = state.word(), "a run ended");
     fault::point("run.ended");
