@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use strawboss_core::SandboxId;
 use strawboss_runner::door::conformance::{self, Caller, Harness};
 use strawboss_runner::{Door, SocketDoors};
@@ -77,4 +78,43 @@ async fn a_door_cut_short_while_it_was_made_is_swept() {
     std::fs::create_dir(dir.path().join("doors/0123456789abcdef")).unwrap();
     assert_eq!(doors.list().unwrap(), []);
     assert!(!dir.path().join("doors/0123456789abcdef").exists());
+}
+
+#[tokio::test]
+async fn looking_at_doors_takes_none_that_is_just_being_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let doors = SocketDoors::new(dir.path()).unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let looks = {
+        let (doors, done) = (doors.clone(), Arc::clone(&done));
+        std::thread::spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                doors.list().unwrap();
+            }
+        })
+    };
+    for number in 1..500 {
+        let id = SandboxId::parse(&format!("a-{number}.1-agent")).unwrap();
+        let door = doors.open(&id).unwrap();
+        assert!(door.dir().join("door.sock").exists(), "door {number}");
+        doors.close(&id).unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    looks.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_door_that_is_opened_again_is_never_without_its_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let doors = SocketDoors::new(dir.path()).unwrap();
+    let id = SandboxId::parse("a-1.1-agent").unwrap();
+    let owner = doors.open(&id).unwrap().dir().join("sandbox");
+    let long_ago = std::time::SystemTime::UNIX_EPOCH;
+    std::fs::File::options().write(true).open(&owner).unwrap().set_modified(long_ago).unwrap();
+    doors.open(&id).unwrap();
+    assert_eq!(std::fs::metadata(&owner).unwrap().modified().unwrap(), long_ago, "it was not written again");
+    // What a kill left half-written names nobody, and is mended.
+    std::fs::write(&owner, "").unwrap();
+    doors.open(&id).unwrap();
+    assert_eq!(doors.list().unwrap(), [id]);
 }

@@ -48,9 +48,9 @@ fn init_writes_what_check_and_doctor_accept_and_never_writes_over() {
         (vec![("Cargo.toml", "[package]\nname='x'\n"), ("Cargo.lock", "")], Some("rust:1-bookworm")),
         (
             vec![("package.json", "{\"scripts\":{\"test\":\"node --test\"}}"), ("package-lock.json", "{}")],
-            Some("node:20-bookworm"),
+            Some("node:24-bookworm"),
         ),
-        (vec![("pyproject.toml", "[project]\nname='x'\n")], Some("python:3.11-bookworm")),
+        (vec![("pyproject.toml", "[project]\nname='x'\n")], Some("python:3.13-bookworm")),
         (vec![], None),
     ] {
         let folder = Folder::new();
@@ -120,6 +120,28 @@ fn doctor_shows_no_secret_and_finds_what_is_wrong() {
         assert!(ran.out.contains(part), "{part}:\n{}", ran.out);
     }
     assert!(!ran.out.contains("very-secret") && !ran.err.contains("very-secret"));
+}
+
+#[test]
+fn doctor_says_which_allowed_hosts_sandboxes_would_not_reach() {
+    let folder = Folder::new();
+    let mirror = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirror = mirror.local_addr().unwrap();
+    folder.write(
+        "strawboss.yaml",
+        &format!(
+            "server: {{ listen: '127.0.0.1:0' }}\nrunner: {{ type: process }}\nagents: {{ shell: {{ command: 'true' }} }}\nprojects:\n  \
+             Inner: {{ directory: ., agent: shell, network: {{ allow: ['127.0.0.1:1'], internal: ['{mirror}'] }} }}\n"
+        ),
+    );
+    let ran = folder.run(&["doctor"]);
+    for part in [
+        "OK   network: 1 of 2 hosts that projects allow can be reached",
+        "WARN network 127.0.0.1:1: it leads to 127.0.0.1: it is a loopback address",
+        "`internal: [\"127.0.0.1:1\"]`",
+    ] {
+        assert!(ran.out.contains(part), "{part}:\n{}", ran.out);
+    }
 }
 
 #[test]
@@ -213,6 +235,7 @@ fn status_tells_healthy_from_away_by_its_exit_code() {
     assert!(ran.out.contains("healthy"), "{}", ran.out);
     let json: Value = serde_json::from_str(&folder.run(&["status", "--json"]).out).unwrap();
     assert_eq!(json["runner"]["ok"], true);
+    assert_eq!((&json["store"]["name"], &json["store"]["ok"]), (&"sqlite".into(), &true.into()));
     assert_eq!(code(&folder.run(&["--token", "wrong", "status"])), 4);
     assert_eq!(service.stop(), 0);
     assert_eq!(code(&folder.run(&["status", "--quiet"])), 3);

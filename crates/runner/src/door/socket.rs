@@ -51,8 +51,8 @@ pub struct PeerIds {
 #[derive(Debug, Clone)]
 pub struct SocketDoors {
     root: PathBuf,
-    /// Held while a door is made, removed or looked at: one that is being made is not taken for one that was cut short.
-    making: Arc<Mutex<()>>,
+    /// Held while folders come and go: one that is being made looks to [`SocketDoors::list`] like one that was cut short.
+    folders: Arc<Mutex<()>>,
 }
 
 impl SocketDoors {
@@ -62,7 +62,7 @@ impl SocketDoors {
         DirBuilder::new().recursive(true).mode(0o700).create(&root).map_err(fail("make the folder of doors", &root))?;
         fs::set_permissions(&root, Permissions::from_mode(0o700)).map_err(fail("close to others the folder of doors", &root))?;
         let root = root.canonicalize().map_err(fail("find the folder of doors", &root))?;
-        Ok(Self { root, making: Arc::default() })
+        Ok(Self { root, folders: Arc::default() })
     }
 
     /// The folder of a sandbox's door, there or not.
@@ -74,14 +74,18 @@ impl SocketDoors {
     /// Needs a tokio runtime.
     pub fn open(&self, id: &SandboxId) -> Result<SocketDoor, DoorError> {
         let dir = self.dir(id);
-        let _making = locked(&self.making);
+        let _held = locked(&self.folders);
         match DirBuilder::new().mode(0o711).create(&dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(fail("make the door", &dir)(error)),
             _ => {}
         }
         // Whatever the umask: the sandbox's user must get in, and has nothing to write here.
         fs::set_permissions(&dir, Permissions::from_mode(0o711)).map_err(fail("let the sandbox's user into the door", &dir))?;
-        fs::write(dir.join(OWNER), id.as_str()).map_err(fail("name the door", &dir))?;
+        let owner = dir.join(OWNER);
+        // Not written again: cut short in that, the door of a living sandbox would be nobody's.
+        if !fs::read_to_string(&owner).is_ok_and(|text| text == id.as_str()) {
+            fs::write(&owner, id.as_str()).map_err(fail("name the door", &dir))?;
+        }
         let handle = open_dir(&dir).map_err(fail("open the door's folder", &dir))?;
         // A socket's address holds 107 bytes; through the descriptor any folder is near enough.
         let near = PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()));
@@ -99,7 +103,7 @@ impl SocketDoors {
     /// Removes a sandbox's door; no error when there is none. Connections that are open stay so until they end.
     pub fn close(&self, id: &SandboxId) -> Result<(), DoorError> {
         let dir = self.dir(id);
-        let _making = locked(&self.making);
+        let _held = locked(&self.folders);
         match fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fail("remove the door", &dir)(error)),
             _ => Ok(()),
@@ -108,8 +112,8 @@ impl SocketDoors {
 
     /// Every sandbox that has a door, by its folder. A folder that was cut short while it was made is removed.
     pub fn list(&self) -> Result<Vec<SandboxId>, DoorError> {
-        let _making = locked(&self.making);
         let mut found = Vec::new();
+        let _held = locked(&self.folders);
         for item in fs::read_dir(&self.root).map_err(fail("list doors in", &self.root))? {
             let dir = item.map_err(fail("list doors in", &self.root))?.path();
             let owner = fs::read_to_string(dir.join(OWNER)).ok().and_then(|text| SandboxId::parse(&text).ok());
