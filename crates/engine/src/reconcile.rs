@@ -2,12 +2,15 @@
 //!
 //! It runs at start and now and then; it may run at any time, twice, or after a crash.
 
+use crate::git::mirror;
 use crate::sandbox;
 use crate::shared::{Shared, lock};
 use crate::{drive, rescue};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use strawboss_core::project::Project;
+use strawboss_core::store::{ChangeSet, StoreError};
 use strawboss_core::{RunId, SandboxId};
 
 /// How often it runs.
@@ -87,27 +90,33 @@ async fn landing_runs(shared: &Shared) -> Result<HashSet<RunId>, String> {
 
 /// Lets a volume go that nothing will go on with, its work pushed first if it never was.
 async fn release(shared: &Arc<Shared>, volume: &RunId) -> Result<(), String> {
-    let Some(run) = shared.parts.store.run(volume).await.map_err(|error| error.to_string())? else {
+    let text = |error: StoreError| error.to_string();
+    let Some(first) = shared.parts.store.run(volume).await.map_err(text)? else {
         tracing::warn!(run.id = %volume, "a volume belongs to no known run; it is left alone, remove it by hand when you do not need it");
         return Ok(());
     };
-    if rescue::releasable(shared, &run.id).await.map_err(|error| error.to_string())?.is_none() {
+    // Later runs of its task may have gone on with it: what counts is what the last one left there.
+    let runs = shared.parts.store.run_list(&first.task).await.map_err(text)?;
+    let run = runs.into_iter().rfind(|run| run.volume == *volume).unwrap_or(first);
+    if rescue::releasable(shared, &run.id).await.map_err(text)?.is_none() {
         return Ok(());
     }
-    if run.head_commit.is_none()
-        && run.saved_ref.is_none()
-        && let Some(project) = shared.project(&run.project)
-    {
+    if !rescue::is_saved(&run) {
+        let mirrored = |project: &Project| mirror::path_of(shared.data_dir(), project).is_dir();
+        let Some(project) = shared.project(&run.project).filter(mirrored) else {
+            tracing::warn!(run.id = %run.id, project = %run.project, "a volume holds work that was never pushed, and its project is not configured as it was; it is left alone: configure the project again, or remove the volume by hand");
+            return Ok(());
+        };
         let saved = rescue::save(shared, run.clone(), &project).await.map_err(|error| error.to_string())?;
         if saved.is_some() {
             let writer = shared.write().await;
-            if let Some(mut fresh) = shared.parts.store.run(&run.id).await.map_err(|error| error.to_string())? {
+            if let Some(mut fresh) = shared.parts.store.run(&run.id).await.map_err(text)? {
                 fresh.saved_ref = saved;
-                let changes = strawboss_core::store::ChangeSet { runs: vec![fresh], ..Default::default() };
-                writer.commit_silently(&changes).await.map_err(|error| error.to_string())?;
+                let changes = ChangeSet { runs: vec![fresh], ..ChangeSet::default() };
+                writer.commit_silently(&changes).await.map_err(text)?;
             }
         }
     }
-    rescue::release_volume(shared, &run.id).await;
+    rescue::let_go(shared, &run.id).await;
     Ok(())
 }

@@ -94,8 +94,26 @@ async fn lower(shared: &Shared, run: &RunId) -> Result<(), RaiseError> {
     Ok(())
 }
 
-/// Lets a run's volume go when nothing will go on with it: its task is over, or has moved on to another volume.
+/// Whether what a run did is in a ref, or it never began.
+pub(crate) fn is_saved(run: &Run) -> bool {
+    run.base_commit.is_none() || run.head_commit.is_some() || run.saved_ref.is_some()
+}
+
+/// Lets a run's volume go when nothing will go on with it: its task is over, or has moved on to another volume. What was
+/// never pushed is left to reconciliation, which saves it first.
 pub(crate) async fn release_volume(shared: &Shared, id: &RunId) {
+    match shared.parts.store.run(id).await {
+        Ok(Some(run)) if !is_saved(&run) => {
+            if !matches!(releasable(shared, id).await, Ok(None)) {
+                shared.left_behind.notify_one();
+            }
+        }
+        _ => let_go(shared, id).await,
+    }
+}
+
+/// The same, whatever is on it.
+pub(crate) async fn let_go(shared: &Shared, id: &RunId) {
     match releasable(shared, id).await {
         Ok(Some(volume)) => {
             if let Err(error) = shared.parts.runner.run_volume_remove(&volume).await {

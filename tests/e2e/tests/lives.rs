@@ -149,3 +149,65 @@ async fn the_work_of_a_killed_supervisor_survives_a_crash_before_it_is_saved() -
     let mut world = world(RunnerKind::Process)?;
     killed(&mut world, Some("lost.lowered")).await
 }
+
+#[tokio::test]
+async fn a_project_that_goes_from_the_configuration_takes_no_work_with_it() -> Result<()> {
+    let mut world = world(RunnerKind::Process)?;
+    let repository = world.project("One", &[("a", "a\n")], CHECKED)?;
+    world.backlog().append("One", "1", "Pending", RESUMED, ",,")?;
+    world.start().await?;
+    let run = at_work(&world, "test -e", "at work").await?;
+    // It ends without being saved: nobody can say any more where to. Then its row goes, too.
+    world.kill()?;
+    world.forget("One");
+    world.start().await?;
+    world.until_task("test -e", "blocked").await?;
+    world.backlog().write(&format!("{}\n", strawboss_testkit::backlog::HEADER))?;
+    world.until_task("test -e", "cancelled").await?;
+    world.kill()?;
+    let before = world.log().len();
+    world.start().await?;
+    let left_alone = |world: &World| world.log().get(before..).is_some_and(|log| log.contains("it is left alone"));
+    world.until("that its volume is left alone", async |world| Ok(left_alone(world).then_some(()))).await?;
+    world.stop().await?;
+
+    world.configure("One", repository.path(), CHECKED);
+    world.start().await?;
+    nothing_left(&world).await?;
+    assert_eq!(world.mirror_file(&format!("refs/strawboss/saved/{run}"), "first.txt")?.as_deref(), Some("first"));
+    let detail = world.get(&format!("/api/v1/runs/{run}")).await?;
+    assert_eq!(detail["saved_ref"], format!("refs/strawboss/saved/{run}"));
+    world.stop().await
+}
+
+/// Its state was put back from a backup, say.
+#[tokio::test]
+async fn a_sandbox_of_a_run_that_nobody_knows_is_removed_and_its_volume_left_alone() -> Result<()> {
+    let mut world = world(RunnerKind::Docker)?;
+    world.start().await?;
+    let mut labels = Vec::new();
+    for (name, value) in
+        [("installation", world.installation()?.as_str()), ("run", "one-7.1"), ("sandbox", "one-7.1-agent"), ("purpose", "agent")]
+    {
+        labels.push(format!("--label=strawboss.{name}={value}"));
+    }
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let volume = world.docker(&[&["volume", "create", "--label=strawboss.volume=home"], labels.as_slice()].concat())?;
+    let image = "strawboss/sandbox:latest";
+    let mount = format!("--volume={}:/home/agent", volume.trim());
+    let run = [&["run", "--detach", "--network=none", &mount], labels.as_slice(), &[image, "sleep", "600"]].concat();
+    world.docker(&run)?;
+    // And one that is somebody else's.
+    let other =
+        world.docker(&["run", "--detach", "--rm", "--network=none", "--label=strawboss.run=one-7.1", image, "sleep", "600"])?;
+    world.kill()?;
+    world.start().await?;
+    let removed = world.until("the removal", async |world| Ok(world.containers()?.is_empty().then_some(()))).await;
+    let stays = world.docker(&["inspect", "--format", "{{.State.Running}}", other.trim()]);
+    world.docker(&["rm", "--force", other.trim()])?;
+    removed?;
+    assert_eq!(stays?.trim(), "true");
+    assert!(world.log().contains("a volume belongs to no known run"), "it is said");
+    assert_eq!(world.volumes("")?.iter().filter(|name| *name == volume.trim()).count(), 1, "nobody can say what is on it");
+    world.stop().await
+}
