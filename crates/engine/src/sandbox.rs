@@ -100,12 +100,21 @@ impl Present {
     }
 
     /// A new connection replaces an older one, whose sender is dropped.
-    pub(crate) fn connect(&self, link: mpsc::Sender<ToLink>, now: Timestamp) -> u64 {
+    pub(crate) fn connect(&self, now: Timestamp) -> u64 {
         let mut state = lock(&self.state);
         state.connection += 1;
-        state.link = Some(link);
+        state.link = None;
         state.heard_at = Some(now);
         state.connection
+    }
+
+    /// From here on the supervisor can be told things: said before the greeting, they would break the connection and be
+    /// lost.
+    pub(crate) fn greeted(&self, connection: u64, link: mpsc::Sender<ToLink>) {
+        let mut state = lock(&self.state);
+        if state.connection == connection {
+            state.link = Some(link);
+        }
     }
 
     pub(crate) fn disconnect(&self, connection: u64) -> bool {

@@ -92,7 +92,7 @@ pub(crate) fn connect(shared: &Arc<Shared>, sandbox: &SandboxId, bearer: &str) -
     let (incoming, frames) = mpsc::channel(FRAMES_IN);
     let (sender, outgoing) = mpsc::channel(FRAMES_OUT);
     let shared = Arc::clone(shared);
-    let connection = present.connect(sender.clone(), shared.now());
+    let connection = present.connect(shared.now());
     shared.clone().tracker.spawn(async move {
         let ended = tokio::select! {
             () = shared.stop.cancelled() => Ok(()),
@@ -121,6 +121,7 @@ async fn serve(
     let Some(FromLink::Text(text)) = first else { return Err("its first frame is no hello".to_owned()) };
     let FromSupervisor::Hello(hello) = parse(&text)? else { return Err("its first frame is no hello".to_owned()) };
     welcome(shared, present, &hello, sender)?;
+    present.greeted(connection, sender.clone());
     shared.hub.connect(&present.run, Some(sender.clone())).map_err(|error| error.to_string())?;
     present.changed.notify_one();
     let mut batch = Vec::with_capacity(BATCH);

@@ -128,6 +128,11 @@ impl World {
         self.projects.push((name.to_owned(), folder.to_owned(), more.to_owned()));
     }
 
+    /// Takes a project out of the configuration; its folder stays.
+    pub fn forget(&mut self, name: &str) {
+        self.projects.retain(|(known, ..)| known != name);
+    }
+
     /// Writes the configuration; its path.
     pub fn write_config(&self) -> Result<PathBuf> {
         let quoted = |text: &str| serde_json::to_string(text);
@@ -427,7 +432,7 @@ impl World {
     }
 
     /// Where the process runner has its folders: beside `data_dir` when its user cannot enter there. It says so itself.
-    fn process_root(&self) -> Option<PathBuf> {
+    pub fn process_root(&self) -> Option<PathBuf> {
         let log = self.log();
         let (_, after) = log.rsplit_once("process.root=")?;
         after.split_whitespace().next().map(PathBuf::from)

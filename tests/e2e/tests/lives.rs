@@ -149,3 +149,68 @@ async fn the_work_of_a_killed_supervisor_survives_a_crash_before_it_is_saved() -
     let mut world = world(RunnerKind::Process)?;
     killed(&mut world, Some("lost.lowered")).await
 }
+
+#[tokio::test]
+async fn a_project_that_goes_from_the_configuration_takes_no_work_with_it() -> Result<()> {
+    let mut world = world(RunnerKind::Process)?;
+    let repository = world.project("One", &[("a", "a\n")], CHECKED)?;
+    world.backlog().append("One", "1", "Pending", RESUMED, ",,")?;
+    world.start().await?;
+    let run = at_work(&world, "test -e", "at work").await?;
+    // It ends without being saved: nobody can say any more where to. Then its row goes, too.
+    world.kill()?;
+    world.forget("One");
+    world.start().await?;
+    world.until_task("test -e", "blocked").await?;
+    world.backlog().write(&format!("{}\n", strawboss_testkit::backlog::HEADER))?;
+    world.until_task("test -e", "cancelled").await?;
+    world.kill()?;
+    let before = world.log().len();
+    world.start().await?;
+    let left_alone = |world: &World| world.log().get(before..).is_some_and(|log| log.contains("it is left alone"));
+    world.until("that its volume is left alone", async |world| Ok(left_alone(world).then_some(()))).await?;
+    world.stop().await?;
+
+    world.configure("One", repository.path(), CHECKED);
+    world.start().await?;
+    nothing_left(&world).await?;
+    assert_eq!(world.mirror_file(&format!("refs/strawboss/saved/{run}"), "first.txt")?.as_deref(), Some("first"));
+    let detail = world.get(&format!("/api/v1/runs/{run}")).await?;
+    assert_eq!(detail["saved_ref"], format!("refs/strawboss/saved/{run}"));
+    world.stop().await
+}
+
+/// Its state was put back from a backup, say.
+#[tokio::test]
+async fn a_sandbox_of_a_run_that_nobody_knows_is_removed_and_what_is_not_ours_stays() -> Result<()> {
+    let mut world = world(RunnerKind::Docker)?;
+    world.start().await?;
+    let ours = format!("--label=strawboss.installation={}", world.installation()?);
+    let labels = ["--label=strawboss.run=one-7.1", "--label=strawboss.sandbox=one-7.1-agent", "--label=strawboss.purpose=agent"];
+    let what = ["strawboss/sandbox:latest", "sleep", "600"];
+    world.docker(&[&["run", "--detach", "--network=none", &ours], &labels[..], &what].concat())?;
+    let other = world.docker(&[&["run", "--detach", "--network=none"], &labels[..], &what].concat())?;
+    world.kill()?;
+    world.start().await?;
+    let removed = world.until("the removal", async |world| Ok(world.containers()?.is_empty().then_some(()))).await;
+    let other_runs = world.docker(&["inspect", "--format", "{{.State.Running}}", other.trim()]);
+    world.docker(&["rm", "--force", other.trim()])?;
+    removed?;
+    assert_eq!(other_runs?.trim(), "true");
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_home_of_a_run_that_nobody_knows_is_left_alone() -> Result<()> {
+    let mut world = world(RunnerKind::Process)?;
+    world.start().await?;
+    let home = world.process_root().unwrap_or_default().join("homes/one-7.1");
+    std::fs::create_dir(&home)?;
+    std::fs::write(home.join("work.txt"), "work")?;
+    world.kill()?;
+    world.start().await?;
+    let said = |world: &World| world.log().contains("a volume belongs to no known run");
+    world.until("that it is said", async |world| Ok(said(world).then_some(()))).await?;
+    assert!(home.join("work.txt").exists(), "nobody can say what it is worth");
+    world.stop().await
+}

@@ -169,7 +169,8 @@ async fn stopped_checks_are_stopped() {
     assert_eq!(supervisor.code().await, Some(0));
 }
 
-const BUSY: &str = "echo a > a; git add a; git commit -qm Mine; echo b > b; touch .git/index.lock; touch ~/busy; sleep 1000";
+/// It outlives its killed supervisor, but not the test's folder.
+const BUSY: &str = "echo a > a; git add a; git commit -qm Mine; echo b > b; touch .git/index.lock; touch ~/busy; while [ -e ~/busy ]; do sleep 0.1; done";
 
 /// A supervisor that was killed in the middle of its agent's work.
 async fn killed() -> std::sync::Arc<Plane> {

@@ -254,8 +254,8 @@ impl Served {
         (made["secret"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned())
     }
 
-    /// Adds a task and plays the supervisor of its run: gives the run and the supervisor's end of the control channel.
-    pub(crate) async fn live_run(&self) -> (RunId, SupervisorLink) {
+    /// Adds a task; gives its run, and the control token that its sandbox's door gives to its first caller.
+    pub(crate) async fn raised_run(&self) -> (RunId, SandboxId, String) {
         let body = serde_json::json!({ "project": "Demo", "action": "Do something" });
         let task = self.json(self.admin("POST", "/api/v1/tasks").json(&body)).await;
         let run: RunId = format!("{}.1", task["id"].as_str().unwrap()).parse().unwrap();
@@ -269,21 +269,21 @@ impl Served {
             }
         };
         let grant = soon("the run's sandbox is raised", granting).await;
-        let mut link = self.engine.door_connect(&sandbox, &grant.token).unwrap();
-        let hello = FromSupervisor::Hello(Hello {
-            version: VERSION,
-            has_orders: false,
-            terminal_end: 0,
-            terminal_start: 0,
-            report_end: 0,
-        });
-        link.incoming.send(FromLink::Text(serde_json::to_string(&hello).unwrap())).await.unwrap();
-        let Some(ToLink::Text(welcome)) = soon("the welcome", link.outgoing.recv()).await else { panic!("no welcome") };
-        assert!(welcome.contains("\"type\":\"welcome\""), "{welcome}");
-        let body = ReportBody::Phase { phase: Phase::Working };
-        let working = FromSupervisor::Report(Report { seq: 1, at: Timestamp(0), body });
-        link.incoming.send(FromLink::Text(serde_json::to_string(&working).unwrap())).await.unwrap();
-        acknowledged(&mut link, "\"reports\":1").await;
+        (run, sandbox, grant.token)
+    }
+
+    /// Connects as a sandbox's supervisor and says hello.
+    pub(crate) async fn greeted(&self, sandbox: &SandboxId, token: &str) -> SupervisorLink {
+        let mut link = self.engine.door_connect(sandbox, token).unwrap();
+        greet(&mut link).await;
+        link
+    }
+
+    /// Adds a task and plays the supervisor of its run: gives the run and the supervisor's end of the control channel.
+    pub(crate) async fn live_run(&self) -> (RunId, SupervisorLink) {
+        let (run, sandbox, token) = self.raised_run().await;
+        let mut link = self.greeted(&sandbox, &token).await;
+        works(&mut link).await;
         (run, link)
     }
 }
@@ -294,6 +294,23 @@ impl Drop for Served {
     }
 }
 
+/// A supervisor's first report: its agent works.
+pub(crate) async fn works(link: &mut SupervisorLink) {
+    let body = ReportBody::Phase { phase: Phase::Working };
+    let working = FromSupervisor::Report(Report { seq: 1, at: Timestamp(0), body });
+    link.incoming.send(FromLink::Text(serde_json::to_string(&working).unwrap())).await.unwrap();
+    acknowledged(link, "\"reports\":1").await;
+}
+
+/// A supervisor says hello; the first thing that it hears is the welcome.
+pub(crate) async fn greet(link: &mut SupervisorLink) {
+    let hello =
+        FromSupervisor::Hello(Hello { version: VERSION, has_orders: false, terminal_end: 0, terminal_start: 0, report_end: 0 });
+    link.incoming.send(FromLink::Text(serde_json::to_string(&hello).unwrap())).await.unwrap();
+    let Some(ToLink::Text(welcome)) = soon("the welcome", link.outgoing.recv()).await else { panic!("no welcome") };
+    assert!(welcome.contains("\"type\":\"welcome\""), "{welcome}");
+}
+
 /// The terminal prints something; returns when it is stored.
 pub(crate) async fn print(link: &mut SupervisorLink, offset: u64, bytes: &[u8]) {
     let mut frame = offset.to_be_bytes().to_vec();
@@ -302,7 +319,7 @@ pub(crate) async fn print(link: &mut SupervisorLink, offset: u64, bytes: &[u8]) 
     acknowledged(link, &format!("\"terminal\":{}", offset + bytes.len() as u64)).await;
 }
 
-async fn acknowledged(link: &mut SupervisorLink, what: &str) {
+pub(crate) async fn acknowledged(link: &mut SupervisorLink, what: &str) {
     loop {
         let heard = soon("the acknowledgement", link.outgoing.recv()).await.expect("the engine listens");
         if matches!(&heard, ToLink::Text(text) if text.contains("\"ack\"") && text.contains(what)) {
