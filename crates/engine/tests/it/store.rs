@@ -108,6 +108,9 @@ macro_rules! watched {
     ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         #[async_trait::async_trait]
         impl Store for Watched {
+            fn kind(&self) -> &'static str {
+                self.inner.kind()
+            }
             async fn commit(&self, changes: &ChangeSet) -> Result<(), StoreError> {
                 self.before_commit(changes).await?;
                 self.inner.commit(changes).await
