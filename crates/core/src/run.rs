@@ -225,6 +225,13 @@ pub enum StopReason {
     Timeout,
 }
 
+impl StopReason {
+    /// Whether the run's row says so.
+    pub fn is_by_row(self) -> bool {
+        matches!(self, Self::Withdrawn | Self::RowBlocked | Self::RowPaused)
+    }
+}
+
 /// A step that a run's state does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("run {run} is {}: it cannot {step}", from.word())]

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use strawboss_core::backlog::{BacklogStatus, WriteBack};
 use strawboss_core::policy::Hold;
 use strawboss_core::project::{Catalog, Project};
-use strawboss_core::run::Run;
+use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::{ChangeSet, NewMessage, StoreError};
 use strawboss_core::task::Task;
 use strawboss_core::{ProjectName, RunId, SandboxId, TaskId, Timestamp};
@@ -212,12 +212,16 @@ impl Writer<'_> {
         }
         let now = self.shared.now();
         for task in &changes.tasks {
-            let run = changes.runs.iter().find(|run| Some(&run.id) == task.run.as_ref());
-            let agent = match (run, &task.run) {
-                (Some(run), _) => Some(run.agent.word()),
-                (None, Some(id)) => self.shared.parts.store.run(id).await?.map(|run| run.agent.word()),
+            let run = match (changes.runs.iter().find(|run| Some(&run.id) == task.run.as_ref()), &task.run) {
+                (Some(run), _) => Some(run.clone()),
+                (None, Some(id)) => self.shared.parts.store.run(id).await?,
                 (None, None) => None,
             };
+            // The row says what its person wants, and the run is about to.
+            if run.as_ref().is_some_and(|run| run.is_live() && run.stop_requested.is_some_and(StopReason::is_by_row)) {
+                continue;
+            }
+            let agent = run.map(|run| run.agent.word());
             let differs = task.source.as_ref().is_some_and(|link| link.row_status != self.shared.backlog_status(task));
             let waiting_write = task.version > 0;
             if differs || waiting_write {

@@ -113,8 +113,8 @@ async fn apply(
     let name = source.backlog.name().to_owned();
     let writer = shared.write().await;
     let now = shared.now();
-    let waiting: HashSet<String> =
-        shared.parts.store.outbox_list(u32::MAX).await?.into_iter().map(|message| message.key).collect();
+    let waiting: HashMap<String, i64> =
+        shared.parts.store.outbox_list(u32::MAX).await?.into_iter().map(|message| (message.key, message.id)).collect();
     let mut known: HashMap<String, Task> = HashMap::new();
     for task in shared.parts.store.task_list_by_source(&name).await? {
         if let Some(link) = &task.source {
@@ -129,9 +129,14 @@ async fn apply(
             // What a person set while its work is being merged is looked at again when that is done.
             Some(task) if lock(&shared.moving).contains(&task.id) => {}
             Some(task) => {
-                let writing = waiting.contains(&message_key(&name, &item.native_ref));
-                if let Some(item) = meet(shared, &mut plan, task, item, writing, now) {
+                let waiting = waiting.get(&message_key(&name, &item.native_ref)).copied();
+                let stops = plan.stops.len();
+                if let Some(item) = meet(shared, &mut plan, task, item, waiting.is_some(), now) {
                     fresh.push(item);
+                }
+                if plan.stops.len() > stops {
+                    // What was to be written is not what the person wants.
+                    plan.changes.delivered.extend(waiting);
                 }
             }
         }

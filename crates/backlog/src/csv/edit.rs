@@ -347,6 +347,7 @@ mod tests {
                 listing.rows.into_iter().map(|row| {
                     let item = row.item.map(|mut item| {
                         item.status = BacklogStatus::InProgress;
+                        item.status_unclear = false;
                         item.agent = None;
                         item.line = 0;
                         item

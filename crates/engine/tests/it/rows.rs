@@ -35,6 +35,19 @@ impl Rows {
         *self.items.lock().unwrap() = actions.iter().map(item).collect();
         self.changed.notify_one();
     }
+
+    /// A person sets a row's Status, and may add rows.
+    pub(crate) fn edit(&self, action: &str, status: BacklogStatus, more: &[&str]) {
+        let mut items = self.items.lock().unwrap().clone();
+        self.set(more);
+        items.extend(self.items.lock().unwrap().drain(..));
+        items.iter_mut().filter(|item| item.action == action).for_each(|item| item.status = status);
+        *self.items.lock().unwrap() = items;
+    }
+
+    pub(crate) fn status(&self, action: &str) -> Option<BacklogStatus> {
+        self.items.lock().unwrap().iter().find(|item| item.action == action).map(|item| item.status)
+    }
 }
 
 #[async_trait::async_trait]

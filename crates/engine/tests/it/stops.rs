@@ -1,12 +1,15 @@
 //! Stops: whenever one comes, it is honoured; and a drain starts nothing.
 
 use super::ground::{Ground, git, soon, until};
+use super::rows::Rows;
+use std::sync::Arc;
+use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::ReviewMode;
 use strawboss_core::run::CheckResult;
 use strawboss_core::runner::{Purpose, RunnerError};
 use strawboss_core::store::Store as _;
-use strawboss_core::{RunOutcome, RunState};
-use strawboss_protocol::supervisor::{End, ReportBody};
+use strawboss_core::{RunOutcome, RunState, TaskId};
+use strawboss_protocol::supervisor::{End, Phase, ReportBody};
 
 fn green() -> ReportBody {
     let result = CheckResult { command: "true".to_owned(), exit_code: Some(0), duration_ms: 1, output_tail: String::new() };
@@ -43,6 +46,26 @@ async fn nothing_starts_while_the_rest_of_the_program_drains() {
     assert_eq!(ground.store.run_list(&task).await.unwrap(), []);
     let why = ground.engine.status().await.unwrap().paused;
     assert!(why.is_some_and(|why| why.contains("shutting down")));
+}
+
+#[tokio::test]
+async fn what_a_person_set_to_stop_a_run_is_not_written_over_while_it_stops() {
+    let rows = Arc::new(Rows::default());
+    let ground = Ground::with_sources(|_| {}, vec![rows.source()]).await;
+    ground.engine.start().await.unwrap();
+    rows.set(&["Do something"]);
+    let task = TaskId::parse("demo-1").unwrap();
+    let mut agent = ground.play(&task.run(1), "agent").await;
+    agent.report(ReportBody::Phase { phase: Phase::Working }).await;
+    until("its row says so", async || (rows.status("Do something") == Some(BacklogStatus::InProgress)).then_some(())).await;
+    rows.edit("Do something", BacklogStatus::Paused, &["Do more"]);
+    agent.until_stop().await;
+    // What is written to the other row comes after whatever would be written to this one.
+    until("the other row was written", async || (rows.status("Do more") == Some(BacklogStatus::Queued)).then_some(())).await;
+    assert_eq!(rows.status("Do something"), Some(BacklogStatus::Paused));
+    agent.done(End::Stopped).await;
+    ground.until_state(&task, "paused").await;
+    assert_eq!(rows.status("Do something"), Some(BacklogStatus::Paused));
 }
 
 #[tokio::test]
@@ -193,7 +216,7 @@ async fn accepted_work_of_one_project_lands_one_after_the_other() {
     }
     ground.move_main("other.txt");
     let runs = tasks.each_ref().map(|task| task.run(1));
-    let approve = async |task: &strawboss_core::TaskId| ground.engine.review_approve(task).await.unwrap();
+    let approve = async |task: &TaskId| ground.engine.review_approve(task).await.unwrap();
     let merge = async {
         let mut first = ground.play(&runs[0], "checks2").await;
         first.report(green()).await;
