@@ -15,6 +15,10 @@ use strawboss_core::project::AgentKind;
 use strawboss_protocol::supervisor::{AgentEvent, MAX_REPORT_TEXT};
 use wire::{Block, Line};
 
+/// How long a command of the agent may take that says nothing of it, in milliseconds: 10 minutes.
+const COMMAND_MS: &str = "600000";
+/// How long it may ask for, in milliseconds: 1 hour.
+const LONGEST_COMMAND_MS: &str = "3600000";
 /// The longest id or name that is passed on, in bytes.
 const MAX_NAME: usize = 200;
 
@@ -53,6 +57,11 @@ impl Agent for Claude {
             ("ANTHROPIC_API_KEY".to_owned(), "no-key-in-the-sandbox".to_owned()),
             ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC".to_owned(), "1".to_owned()),
             ("DISABLE_AUTOUPDATER".to_owned(), "1".to_owned()),
+            // A command that goes on in the background goes on after the turn's end, which ends the run and the command.
+            // So none does, and builds and tests that take long have the time.
+            ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS".to_owned(), "1".to_owned()),
+            ("BASH_DEFAULT_TIMEOUT_MS".to_owned(), COMMAND_MS.to_owned()),
+            ("BASH_MAX_TIMEOUT_MS".to_owned(), LONGEST_COMMAND_MS.to_owned()),
         ]);
         if let Some(gateway) = &context.orders.gateway {
             env.insert("ANTHROPIC_BASE_URL".to_owned(), format!("{}{gateway}", context.relay));
@@ -81,7 +90,7 @@ impl Agent for Claude {
 
     fn told(&self, text: &str) -> Understood {
         let event = AgentEvent::Told { text: cut(text, MAX_REPORT_TEXT) };
-        Understood { events: vec![event], transcript: transcript::told(text), turn_ended: false }
+        Understood { events: vec![event], transcript: transcript::told(text), ..Understood::default() }
     }
 
     fn understand(&mut self, line: &[u8], whole: bool) -> Understood {
@@ -132,6 +141,7 @@ impl Claude {
             "system" => self.system(line, seen),
             "assistant" => {
                 self.open = true;
+                seen.turn_began = true;
                 let subagent = line.of_subagent();
                 for block in line.blocks() {
                     said(block, subagent, seen);
@@ -197,6 +207,10 @@ impl Claude {
     }
 
     fn result(&mut self, line: &Line<'_>, seen: &mut Understood) {
+        if line.of_notification() && line.turns() == Some(0) {
+            // What an earlier session left in the background was heard of, and nothing was done: the prompt comes next.
+            return seen.events.push(AgentEvent::Other { name: "result/task-notification".to_owned() });
+        }
         // `subtype` says `success` even when the account is logged out: `is_error` is what counts.
         let is_error = line.is_error() || !matches!(line.subtype().as_str(), "success" | "");
         let mut text = line.result().unwrap_or_default();

@@ -82,6 +82,8 @@ pub struct Understood {
     pub events: Vec<AgentEvent>,
     /// What a person sees of it in the terminal: ANSI colours, CR LF, nothing of the agent's own control characters.
     pub transcript: String,
+    /// Whether it is in a turn after this, also after one that was over.
+    pub turn_began: bool,
     /// Whether its turn is over, so that its input may be closed when nobody has more to say.
     pub turn_ended: bool,
 }

@@ -159,7 +159,7 @@ impl Listener<'_> {
 
     fn line(&mut self, line: &[u8], whole: bool) {
         let understood = self.agent.understand(line, whole);
-        self.turn_ended |= understood.turn_ended;
+        self.turn_ended = understood.turn_ended || (self.turn_ended && !understood.turn_began);
         self.site.outbox.terminal(understood.transcript.as_bytes());
         let shown = &line[..line.len().min(4 * MAX_REPORT_TEXT)];
         let mut raw = Some(strawboss_agent::text::cut(&String::from_utf8_lossy(shown), MAX_REPORT_TEXT));
@@ -208,10 +208,12 @@ async fn pipes(site: &Site, env: &Env, launch: &Launch, first: Vec<u8>, agent: &
                 input.pending.extend(listener.agent.say(&said));
                 listener.turn_ended = false;
             }
-            if listener.turn_ended && input.pending.is_empty() && input.is_open() {
+            let finished = listener.turn_ended && input.pending.is_empty();
+            if finished {
                 input.stdin = None;
-                farewell = Some(tokio::time::Instant::now() + FAREWELL);
             }
+            // It may begin another turn after its input was closed, with what was written before: that one is waited for.
+            farewell = finished.then(|| farewell.unwrap_or_else(|| tokio::time::Instant::now() + FAREWELL));
             tokio::select! {
                 ended = &mut end => break ended,
                 count = read(site, &mut stdout, &mut out) => match count {

@@ -52,6 +52,15 @@ fn a_resumed_session_keeps_its_id() {
 }
 
 #[test]
+fn a_word_about_an_earlier_sessions_command_is_no_end_of_the_turn() {
+    let (agent, seen) = hear(include_bytes!("streams/notified.jsonl"));
+    let turns: Vec<(bool, bool)> = seen.iter().map(|understood| (understood.turn_began, understood.turn_ended)).collect();
+    assert_eq!(turns, [(false, false), (false, false), (false, false), (false, false), (true, false), (false, true)]);
+    let outcome = agent.outcome(&Exit { code: Some(0), signal: None, error_tail: "" });
+    assert_eq!(outcome, Outcome::Complete { summary: Some("Mended.".to_owned()) });
+}
+
+#[test]
 fn a_lost_session_is_told_apart() {
     insta::assert_snapshot!(story(include_bytes!("streams/lost.jsonl"), 1));
 }
@@ -97,6 +106,7 @@ fn the_prompt_goes_in_by_standard_input_and_never_by_argument() {
     assert!(args.iter().all(|arg| !arg.contains("quoted")));
     assert_eq!(launch.env["ANTHROPIC_BASE_URL"], "http://127.0.0.1:4000/gateway/anthropic");
     assert!(!launch.env.contains_key("IS_SANDBOX"));
+    assert_eq!(launch.env["CLAUDE_CODE_DISABLE_BACKGROUND_TASKS"], "1", "what it begins it waits for");
     let LaunchIo::Pipes { first } = launch.io else { panic!("no pipes") };
     assert_eq!(first.iter().position(|byte| *byte == b'\n'), Some(first.len() - 1));
     let message: serde_json::Value = serde_json::from_slice(&first).unwrap();

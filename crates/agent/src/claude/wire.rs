@@ -24,6 +24,8 @@ pub(super) struct Line<'a> {
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow)]
+    origin: Option<&'a RawValue>,
+    #[serde(borrow)]
     is_error: Option<&'a RawValue>,
     #[serde(borrow)]
     result: Option<&'a RawValue>,
@@ -92,6 +94,16 @@ impl<'a> Line<'a> {
 
     pub(super) fn of_subagent(&self) -> bool {
         read::<Option<String>>(self.parent_tool_use_id).flatten().is_some()
+    }
+
+    /// Whether it is about a turn that nobody's message began, but word of a command in the background.
+    pub(super) fn of_notification(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Origin<'a> {
+            #[serde(borrow)]
+            kind: Option<&'a RawValue>,
+        }
+        read::<Origin<'_>>(self.origin).and_then(|origin| read::<String>(origin.kind)).as_deref() == Some("task-notification")
     }
 
     pub(super) fn is_error(&self) -> bool {

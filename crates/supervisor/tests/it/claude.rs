@@ -2,7 +2,7 @@
 
 use crate::plane::{Plane, Reply};
 use crate::shell::{BRANCH, SAVED};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::sync::Arc;
 use strawboss_core::project::AgentKind;
@@ -71,6 +71,30 @@ async fn a_whole_task() {
     );
     let asked = plane.state.lock().unwrap().model_requests.iter().any(|request| so_far(request).1.contains("write \\\"it's\\\""));
     assert!(asked, "the prompt did not reach the model as it was");
+}
+
+#[tokio::test]
+async fn a_turn_that_begins_after_another_ended_is_waited_for() {
+    let plane = Plane::new("");
+    let program = plane.dir.path().join("tools/claude/bin/claude");
+    std::fs::create_dir_all(program.parent().unwrap()).unwrap();
+    // Its input is closed after the first result, and the second comes later than a farewell may take.
+    let script = r#"#!/bin/sh
+echo '{"type":"result","subtype":"success","is_error":false,"result":"First."}'
+cat > /dev/null
+echo '{"type":"assistant","message":{"content":[{"type":"text","text":"There is more."}]}}'
+sleep 22
+echo late > late
+echo '{"type":"result","subtype":"success","is_error":false,"result":"Second."}'
+"#;
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    plane.orders(|orders| {
+        let agent = orders.agent.as_mut().unwrap();
+        (agent.kind, agent.command) = (AgentKind::Claude, None);
+    });
+    assert_eq!(plane.whole().await, End::Complete { summary: Some("Second.".to_owned()) }, "{}", plane.tell());
+    assert_eq!(plane.pushed(BRANCH, "late").as_deref(), Some("late\n"));
 }
 
 #[tokio::test]
