@@ -225,9 +225,7 @@ impl<'a> Room<'a> {
         for (path, bytes) in large.unwrap_or_default() {
             let Some(path) = path.to_str().filter(|path| !path.contains('\n')) else { continue };
             self.site.note(&format!("{path} ({} MiB) is left out", bytes >> 20));
-            let special = |c: char| if "\\*?[]!# ".contains(c) { format!("\\{c}") } else { c.to_string() };
-            text.push_str("\n/");
-            text.extend(path.chars().map(special));
+            text.push_str(&workspace::ignore_line(path));
         }
         write(&list, &text)
     }

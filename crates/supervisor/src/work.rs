@@ -81,6 +81,10 @@ async fn prepare(site: &Site, env: &Env) -> Result<(), Option<End>> {
             return Err(Some(End::SetupFailed { detail: cut(&detail, MAX_REPORT_TEXT) }));
         }
     }
+    if site.orders.purpose == Purpose::Agent && !site.orders.setup.is_empty() && !site.orders.git.keep_workspace {
+        let ignored = workspace::ignore_leftovers(site).await;
+        ignored.map_err(|error| Some(machinery(site, "look at what set-up left", &error)))?;
+    }
     Ok(())
 }
 

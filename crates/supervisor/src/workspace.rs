@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use strawboss_protocol::supervisor::ReportBody;
 
+/// How many paths that set-up commands left are ignored; a folder that git knows nothing of is one.
+const MAX_LEFTOVERS: usize = 1000;
+
 /// The mirror's URL.
 pub(crate) fn mirror(site: &Site) -> String {
     format!("{}/git/mirror.git", site.relay)
@@ -36,6 +39,30 @@ pub(crate) async fn prepare(site: &Site) -> Result<(), GitError> {
         site.note(&format!("{words} {commit} in {} ms", began.elapsed().as_millis()));
     }
     done
+}
+
+/// Ignores what the set-up commands left untracked: environments, packages and build products are none of the work. Only
+/// in a fresh clone, where nobody but they can have left it.
+pub(crate) async fn ignore_leftovers(site: &Site) -> Result<(), GitError> {
+    let workspace = site.place.workspace();
+    let git = Git::new(site, "ls-files").dir(&workspace).limit(LONG);
+    let left = git.args(["--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z"]).run().await?;
+    let left: Vec<&str> = left.split('\0').filter(|path| !path.is_empty() && !path.contains('\n')).collect();
+    let Some(first) = left.first() else { return Ok(()) };
+    let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
+    site.note(&format!("set-up left {first}{more}: ignored from here on"));
+    let list = workspace.join(".git").join("info").join("exclude");
+    let mut text = std::fs::read_to_string(&list).unwrap_or_default();
+    for path in left.into_iter().take(MAX_LEFTOVERS) {
+        text.push_str(&ignore_line(path));
+    }
+    std::fs::write(&list, text).map_err(file("write", &list))
+}
+
+/// A line that makes git ignore exactly this path of the workspace.
+pub(crate) fn ignore_line(path: &str) -> String {
+    let special = |c: char| if "\\*?[]!# ".contains(c) { format!("\\{c}") } else { c.to_string() };
+    format!("\n/{}\n", path.chars().map(special).collect::<String>())
 }
 
 /// Tells git who commits, for the agent's own commits anywhere. A file of that name that is there is somebody's own.

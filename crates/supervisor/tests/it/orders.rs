@@ -33,6 +33,21 @@ async fn set_up_runs_first_and_what_it_starts_stays() {
 }
 
 #[tokio::test]
+async fn what_set_up_leaves_is_none_of_the_work() {
+    let plane = Plane::new(
+        "test -z \"$(git status --porcelain)\" || exit 3; echo more > env/more; echo mine > mine; echo new > asked; \
+         git add -A; git add -f asked; git commit -qm Mine; echo left > left; echo also > '[lock] #2'",
+    );
+    plane.orders(|orders| {
+        orders.setup = vec!["mkdir -p env/lib pkg".to_owned(), "touch env/lib/x pkg/y '[lock] #1' asked".to_owned()];
+    });
+    assert_eq!(plane.whole().await, End::Complete { summary: None }, "{}", plane.tell());
+    let files = git(&plane.mirror(), &["ls-tree", "-r", "--name-only", BRANCH]);
+    assert_eq!(files, ".gitignore\nREADME\n[lock] #2\nasked\nleft\nmine");
+    assert!(plane.terminal().contains("set-up left") && plane.terminal().contains("and 3 more"), "{}", plane.tell());
+}
+
+#[tokio::test]
 async fn a_set_up_that_fails_says_how() {
     let plane = Plane::new("touch never");
     plane.orders(|orders| orders.setup = vec!["seq 1 9999; echo the reason >&2; exit 4".to_owned(), "touch ~/second".to_owned()]);
