@@ -56,6 +56,23 @@ async fn each_unusable_project_is_blocked_with_its_reason_and_recovers() -> Resu
 }
 
 #[tokio::test]
+async fn a_set_up_that_was_refused_a_host_says_which_and_what_to_write() -> Result<()> {
+    let mut world = World::new(WorldOptions::default())?;
+    let more = format!("{PLAIN}setup: [\"git ls-remote http://packages.example/x\"]\nnetwork: {{ allow: [other.example] }}\n");
+    world.project("One", &[("a", "a\n")], &more)?;
+    world.backlog().append("One", "1", "Pending", "true", ",,")?;
+    world.start().await?;
+    world.until_statuses(&["Blocked"]).await?;
+    let task = world.task_by_action("true").await?;
+    let message = task["block"]["message"].as_str().unwrap_or_default();
+    for part in ["`packages.example` is not among the hosts", "network.allow", "`git ls-remote http://packages.example/x` ended"]
+    {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    world.stop().await
+}
+
+#[tokio::test]
 async fn names_prompts_and_hooks_are_data() -> Result<()> {
     let mut world = World::new(WorldOptions {
         // The prompt is shown back as it came in: quotes, newlines and a leading dash are nothing special.

@@ -14,7 +14,7 @@ use strawboss_core::project::AgentKind;
 use strawboss_core::run::{Run, StopReason};
 use strawboss_core::runner::{Purpose, SandboxVolume};
 use strawboss_core::store::ChangeSet;
-use strawboss_core::{BlockCode, BlockReason, RunOutcome, RunState, Timestamp};
+use strawboss_core::{BlockCode, BlockReason, RunState, Timestamp};
 use strawboss_protocol::supervisor::{AgentOrders, End, GitOrders, Orders, ToSupervisor};
 use tokio::sync::Notify;
 
@@ -299,14 +299,7 @@ async fn ended(shared: &Arc<Shared>, work: &Work, raised: &Raised, end: End) -> 
                 shared.parts.store.run(&work.run.id).await?.and_then(|run| run.quota_until).filter(|until| *until > shared.now());
             pushed(shared, work, progress.agent_session, None, Some(Failure { detail, quota, saved })).await
         }
-        End::SetupFailed { detail } => {
-            let reason = BlockReason::new(
-                BlockCode::Failed,
-                format!("A set-up command failed: {detail}"),
-                "Mend `setup:` of the project (or what it needs: image, network, cache), then retry the task.",
-            );
-            ending::blocked(shared, work, RunOutcome::Failed, reason).await
-        }
+        End::SetupFailed { detail } => ending::set_up_failed(shared, work, &detail).await,
         End::Stopped if work.run.stop_requested.is_some() || is_stopping(shared, work).await? => {
             ending::stopped(shared, work, saved).await
         }

@@ -160,6 +160,24 @@ pub(super) async fn agent_failed(
     .await
 }
 
+/// A set-up command failed. A host that the door refused is mostly why, and the command's own words seldom say so.
+pub(super) async fn set_up_failed(shared: &Arc<Shared>, work: &Work, detail: &str) -> Result<(), StepError> {
+    let failed = format!("A set-up command failed: {detail}");
+    end(shared, work, RunOutcome::Failed, Some(failed.clone()), |run, task, now| {
+        let message = match run.refusals.iter().find(|refusal| !refusal.known_probe) {
+            Some(refusal) => format!("The sandbox was refused a host: {}. {failed}", refusal.reason),
+            None => failed,
+        };
+        let fix = if work.project.allow.is_empty() && work.project.internal.is_empty() {
+            "Mend `setup:` of the project, then retry the task. The project allows no host: what `setup:` downloads needs `network.allow`."
+        } else {
+            "Mend `setup:` of the project (or what it needs: image, network, cache), then retry the task."
+        };
+        Ok(task.block(BlockReason::new(BlockCode::Failed, message, fix), now)?)
+    })
+    .await
+}
+
 /// A person must change something before another run makes sense.
 pub(super) async fn blocked(
     shared: &Arc<Shared>,
