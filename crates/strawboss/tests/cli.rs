@@ -123,6 +123,28 @@ fn doctor_shows_no_secret_and_finds_what_is_wrong() {
 }
 
 #[test]
+fn doctor_says_which_allowed_hosts_sandboxes_would_not_reach() {
+    let folder = Folder::new();
+    let mirror = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirror = mirror.local_addr().unwrap();
+    folder.write(
+        "strawboss.yaml",
+        &format!(
+            "server: {{ listen: '127.0.0.1:0' }}\nrunner: {{ type: process }}\nagents: {{ shell: {{ command: 'true' }} }}\nprojects:\n  \
+             Inner: {{ directory: ., agent: shell, network: {{ allow: ['127.0.0.1:1'], internal: ['{mirror}'] }} }}\n"
+        ),
+    );
+    let ran = folder.run(&["doctor"]);
+    for part in [
+        "OK   network: 1 of 2 hosts that projects allow can be reached",
+        "WARN network 127.0.0.1:1: it leads to 127.0.0.1: it is a loopback address",
+        "`internal: [\"127.0.0.1:1\"]`",
+    ] {
+        assert!(ran.out.contains(part), "{part}:\n{}", ran.out);
+    }
+}
+
+#[test]
 fn a_second_service_on_one_data_directory_refuses_and_says_who_holds_it() {
     let folder = Folder::new();
     folder.write("strawboss.yaml", SMALL);

@@ -15,11 +15,21 @@ const MAX_ADDRESSES: usize = 8;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DialError {
+pub enum DialError {
+    /// Its address is none of the open net.
     #[error("`{host}` leads inward: {address}: {why}")]
-    Inward { host: Host, address: IpAddr, why: Inward },
+    Inward {
+        /// As asked for.
+        host: Host,
+        /// One of its addresses.
+        address: IpAddr,
+        /// What is wrong with that.
+        why: Inward,
+    },
+    /// It has no address.
     #[error("the name `{0}` could not be resolved: {1}")]
     Unresolved(Host, #[source] io::Error),
+    /// Nobody answers there.
     #[error("could not connect to {0}: {1}")]
     Unreachable(Target, #[source] io::Error),
 }

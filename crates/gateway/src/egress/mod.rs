@@ -12,6 +12,7 @@ mod relay;
 mod target;
 
 pub use address::{Inward, inward};
+pub use dial::DialError;
 pub use net::{HostNet, SystemNet};
 pub use policy::{NetworkPolicy, PRESETS, PolicyError, Verdict};
 pub(crate) use probes::is_probe_path;
@@ -22,7 +23,7 @@ use crate::caller::Caller;
 use crate::headers::strip_hop;
 use crate::outbound::Outbound;
 use crate::reply::plain;
-use dial::{DialError, dial};
+use dial::dial;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -34,6 +35,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
+/// Until a name is resolved, and until a connection stands.
+const CONNECT: Duration = Duration::from_secs(10);
 /// As much of what was asked for is told to the meter.
 const MAX_TARGET: usize = 280;
 
@@ -58,7 +61,7 @@ impl EgressConfig {
             net: Arc::new(SystemNet::new()),
             outbound: Outbound::from_env(),
             meter,
-            connect: Duration::from_secs(10),
+            connect: CONNECT,
             idle: Duration::from_mins(10),
         }
     }
@@ -217,6 +220,13 @@ impl Egress {
             ),
         }
     }
+}
+
+/// Whether a sandbox under this policy could connect to an allowed host from here. Nothing is sent, and nobody is told.
+pub async fn reach(policy: &NetworkPolicy, target: &Target) -> Result<(), DialError> {
+    let internal = policy.verdict(target) == Verdict::Internal;
+    let https = target.port != 80;
+    dial(&SystemNet::new(), &Outbound::from_env(), CONNECT, target, internal, https).await.map(drop)
 }
 
 /// What a request asks for.

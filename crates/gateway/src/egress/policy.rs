@@ -83,7 +83,7 @@ pub struct NetworkPolicy {
 }
 
 /// What a policy says of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Allowed if its address is of the open net.
     Open,
@@ -143,6 +143,15 @@ impl NetworkPolicy {
         } else {
             Verdict::Refused
         }
+    }
+
+    /// Every host that it names in full, with the port to try first.
+    pub fn targets(&self) -> Vec<Target> {
+        let named = self.rules.iter().filter_map(|rule| match &rule.pattern {
+            Pattern::Exactly(host) => Some(Target { host: host.clone(), port: rule.port.unwrap_or(WEB_PORTS[1]) }),
+            Pattern::Below(_) | Pattern::Any => None,
+        });
+        named.chain(self.internal.iter().cloned()).collect()
     }
 
     /// Whether it allows this host on another port.
@@ -221,6 +230,7 @@ fn rule(entry: &str) -> Result<Rule, String> {
 mod tests {
     use super::{NetworkPolicy, PRESETS, Target, Verdict};
     use proptest::prelude::*;
+    use std::collections::HashSet;
 
     fn policy(allow: &[&str], internal: &[&str]) -> NetworkPolicy {
         let own = |list: &[&str]| list.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>();
@@ -269,6 +279,11 @@ mod tests {
             assert_eq!(verdict(&policy, target), Verdict::Internal, "{target}");
         }
         assert_eq!(verdict(&NetworkPolicy::default(), "example.org:443"), Verdict::Refused);
+        let targets: HashSet<String> = policy.targets().iter().map(ToString::to_string).collect();
+        assert!(
+            ["registry.npmjs.org:443", "ssh.test:22", "mirror:8080"].iter().all(|name| targets.contains(*name)),
+            "{targets:?}"
+        );
     }
 
     #[test]

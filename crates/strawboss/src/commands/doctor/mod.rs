@@ -2,6 +2,7 @@
 
 mod door;
 mod machine;
+mod network;
 mod work;
 
 use crate::config::{Config, ConfigError};
@@ -26,7 +27,7 @@ pub(crate) struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Leave out what takes long: sandboxes of each image, providers and repositories over the network
+    /// Leave out what takes long: sandboxes of each image, providers, hosts and repositories over the network
     #[arg(long)]
     quick: bool,
 }
@@ -136,6 +137,9 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatu
         report.say(work::providers(settings, &context.environment, args.quick).await)?;
         report.say(work::backlogs(settings, file).await)?;
         report.say(work::projects(settings, args.quick).await)?;
+        if !args.quick {
+            report.say(network::hosts(settings).await)?;
+        }
         if engine && !args.quick {
             for image in door::images(settings) {
                 let finding = door::prove(settings, &context.environment, image.as_deref()).await;
