@@ -48,9 +48,9 @@ fn init_writes_what_check_and_doctor_accept_and_never_writes_over() {
         (vec![("Cargo.toml", "[package]\nname='x'\n"), ("Cargo.lock", "")], Some("rust:1-bookworm")),
         (
             vec![("package.json", "{\"scripts\":{\"test\":\"node --test\"}}"), ("package-lock.json", "{}")],
-            Some("node:20-bookworm"),
+            Some("node:24-bookworm"),
         ),
-        (vec![("pyproject.toml", "[project]\nname='x'\n")], Some("python:3.11-bookworm")),
+        (vec![("pyproject.toml", "[project]\nname='x'\n")], Some("python:3.13-bookworm")),
         (vec![], None),
     ] {
         let folder = Folder::new();

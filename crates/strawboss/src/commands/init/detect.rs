@@ -5,6 +5,10 @@ use crate::git::git;
 use std::path::Path;
 use strawboss_core::ProjectName;
 
+/// The usual major version of Node.js: the oldest that is supported for long.
+const NODE: u32 = 24;
+/// The usual minor version of Python 3.
+const PYTHON: u32 = 13;
 /// A file that says how a project is built is no longer than this.
 const FILE_MAX: u64 = 1 << 20;
 
@@ -14,7 +18,7 @@ pub(super) struct Language {
     /// For people.
     pub(super) name: &'static str,
     /// An image with its tools.
-    pub(super) image: Option<&'static str>,
+    pub(super) image: Option<String>,
     /// Commands before agent and checks.
     pub(super) setup: Vec<String>,
     /// Commands that must end with 0.
@@ -48,13 +52,61 @@ fn strings(commands: &[&str]) -> Vec<String> {
     commands.iter().map(|command| (*command).to_owned()).collect()
 }
 
+/// The first whole numbers of a text, such as 3 and 11 of `>=3.11`.
+fn numbers(text: &str) -> impl Iterator<Item = u32> {
+    text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok())
+}
+
+/// The major version of Node.js that a repository asks for, else a usual one.
+fn node_version(folder: &Path, manifest: &serde_json::Value) -> u32 {
+    let pinned = [".nvmrc", ".node-version"].iter().find_map(|name| numbers(&read(folder, name)?).next());
+    let engines = manifest["engines"]["node"].as_str().unwrap_or_default();
+    // Of `^18 || >=20` the part that allows the newest counts.
+    let newest = engines.split("||").filter_map(|part| match part.split_once('<') {
+        Some((_, below)) => {
+            numbers(below).next().map(|version| if below.starts_with('=') { version } else { version.saturating_sub(1) })
+        }
+        None if part.contains('>') => numbers(part).next().map(|least| least.max(NODE)),
+        None => numbers(part).next(),
+    });
+    pinned.or(newest.max()).unwrap_or(NODE)
+}
+
+/// The minor version of Python 3 that a repository asks for, else a usual one.
+fn python_version(folder: &Path, project: Option<&str>) -> u32 {
+    let pinned = read(folder, ".python-version").and_then(|text| numbers(&text).nth(1));
+    let wanted = project.and_then(|text| text.lines().find(|line| line.trim_start().starts_with("requires-python")));
+    let (mut least, mut most) = (0, u32::MAX);
+    for clause in wanted.unwrap_or_default().split_once('=').map_or("", |(_, wanted)| wanted).split(',') {
+        let Some(minor) = numbers(clause).nth(1) else { continue };
+        match clause.trim_matches([' ', '"', '\'']).get(..2) {
+            Some(">=" | "~=") => least = minor,
+            Some("<=") => most = minor,
+            Some("==") => (least, most) = (minor, minor),
+            Some(below) if below.starts_with('<') => most = minor.saturating_sub(1),
+            _ => {}
+        }
+    }
+    pinned.unwrap_or(PYTHON.min(most).max(least))
+}
+
+/// The extra of a Python package that its tests want.
+fn test_extra(project: &str) -> Option<&'static str> {
+    let lines = project.lines().skip_while(|line| line.trim() != "[project.optional-dependencies]").skip(1);
+    let names: Vec<&str> = lines
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once('=').map(|(name, _)| name.trim()))
+        .collect();
+    ["test", "tests", "testing", "dev"].into_iter().find(|extra| names.contains(extra))
+}
+
 fn rust(folder: &Path) -> Option<Language> {
     let manifest = read(folder, "Cargo.toml")?;
     let locked = if folder.join("Cargo.lock").exists() { " --locked" } else { "" };
     let workspace = if manifest.contains("[workspace]") { " --workspace" } else { "" };
     Some(Language {
         name: "Rust",
-        image: Some("rust:1-bookworm"),
+        image: Some("rust:1-bookworm".to_owned()),
         setup: vec![format!("cargo fetch{locked}")],
         checks: vec![format!("cargo test{locked}{workspace}")],
         cache: "/home/agent/.cargo",
@@ -83,7 +135,8 @@ fn node(folder: &Path) -> Option<Language> {
     if checks.is_empty() {
         checks = strings(&["node --test"]);
     }
-    Some(Language { name: "Node.js", image: Some("node:20-bookworm"), setup, checks, cache: "/home/agent/.npm", allow: "npm" })
+    let image = format!("node:{}-bookworm", node_version(folder, &manifest));
+    Some(Language { name: "Node.js", image: Some(image), setup, checks, cache: "/home/agent/.npm", allow: "npm" })
 }
 
 fn python(folder: &Path) -> Option<Language> {
@@ -110,19 +163,21 @@ fn python(folder: &Path) -> Option<Language> {
     let package =
         there("setup.py") || project.as_deref().is_some_and(|text| text.contains("[project]") || text.contains("[tool.poetry]"));
     if package {
-        wanted.push("-e .".to_owned());
+        let extra = project.as_deref().and_then(test_extra).map(|extra| format!("-e '.[{extra}]'"));
+        wanted.push(extra.unwrap_or_else(|| "-e .".to_owned()));
     }
-    if pytest && !wanted.iter().any(|what| what.contains("dev")) {
+    if pytest && !wanted.iter().any(|what| what.contains("dev") || what.contains("test")) {
         wanted.push("pytest".to_owned());
     }
     if !wanted.is_empty() {
         setup.push_str(" && .venv/bin/pip install --quiet ");
         setup.push_str(&wanted.join(" "));
     }
-    let check = if pytest { ".venv/bin/python -m pytest -q" } else { ".venv/bin/python -m unittest -q" };
+    let check =
+        if pytest { ". .venv/bin/activate && python -m pytest -q" } else { ". .venv/bin/activate && python -m unittest -q" };
     Some(Language {
         name: "Python",
-        image: Some("python:3.11-bookworm"),
+        image: Some(format!("python:3.{}-bookworm", python_version(folder, project.as_deref()))),
         setup: vec![setup],
         checks: strings(&[check]),
         cache: "/home/agent/.cache/pip",
@@ -134,7 +189,7 @@ fn go(folder: &Path) -> Option<Language> {
     read(folder, "go.mod")?;
     Some(Language {
         name: "Go",
-        image: Some("golang:1-bookworm"),
+        image: Some("golang:1-bookworm".to_owned()),
         setup: strings(&["go mod download"]),
         checks: strings(&["go vet ./...", "go test ./..."]),
         cache: "/home/agent/go",

@@ -48,11 +48,48 @@ async fn a_node_repository() {
 #[tokio::test]
 async fn a_python_repository() {
     let (requirements, _) = project(&[("requirements.txt", "requests\npytest\n")], "Tool").await;
-    assert_eq!(requirements.checks, [".venv/bin/python -m pytest -q"]);
+    assert_eq!(requirements.checks, [". .venv/bin/activate && python -m pytest -q"]);
     assert!(requirements.setup[0].contains("-r requirements.txt"), "{:?}", requirements.setup);
     let (package, _) = project(&[("pyproject.toml", "[project]\nname = \"x\"\n")], "Tool").await;
-    assert_eq!(package.checks, [".venv/bin/python -m unittest -q"]);
+    assert_eq!(package.checks, [". .venv/bin/activate && python -m unittest -q"]);
     assert!(package.setup[0].ends_with("-e ."), "{:?}", package.setup);
+}
+
+#[tokio::test]
+async fn the_image_holds_the_version_that_a_repository_asks_for() {
+    for (engines, expected) in [
+        ("", 24),
+        (">=14", 24),
+        (">=26.1.0", 26),
+        ("^18.17 || ^20", 20),
+        ("18.x", 18),
+        ("^18 || >=20", 24),
+        ("*", 24),
+        (">=18 <21", 20),
+    ] {
+        let manifest = format!(r#"{{"engines": {{"node": "{engines}"}}}}"#);
+        let (site, _) = project(&[("package.json", &manifest)], "Site").await;
+        assert_eq!(site.image, Some(format!("node:{expected}-bookworm")), "{engines}");
+    }
+    let (pinned, _) = project(&[("package.json", "{}"), (".nvmrc", "v22.11.0\n")], "Site").await;
+    assert_eq!(pinned.image.as_deref(), Some("node:22-bookworm"));
+    for (requires, expected) in
+        [("", 13), (">=3.9", 13), (">=3.14", 14), (">=3.8,<3.12", 11), ("==3.10.*", 10), ("~=3.9", 13), ("<=3.12", 12)]
+    {
+        let manifest = format!("[project]\nname = 'x'\nrequires-python = \"{requires}\"\n");
+        let (tool, _) = project(&[("pyproject.toml", &manifest)], "Tool").await;
+        assert_eq!(tool.image, Some(format!("python:3.{expected}-bookworm")), "{requires}");
+    }
+    let (pinned, _) = project(&[("setup.py", ""), (".python-version", "3.12.4\n")], "Tool").await;
+    assert_eq!(pinned.image.as_deref(), Some("python:3.12-bookworm"));
+}
+
+#[tokio::test]
+async fn a_python_package_is_installed_with_what_its_tests_want() {
+    let manifest = "[project]\nname = 'x'\n[project.optional-dependencies]\ncli = ['click']\ntest = ['pytest']\n";
+    let (package, _) = project(&[("pyproject.toml", manifest)], "Tool").await;
+    assert_eq!(package.setup, ["python3 -m venv .venv && .venv/bin/pip install --quiet -e '.[test]'"]);
+    assert_eq!(package.checks, [". .venv/bin/activate && python -m pytest -q"]);
 }
 
 #[tokio::test]

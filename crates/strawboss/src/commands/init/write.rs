@@ -52,7 +52,7 @@ pub(super) fn yaml(found: &Found) -> String {
     }
     text.push_str("    agent: claude\n");
     let images: Vec<(&str, &str)> =
-        found.languages.iter().filter_map(|language| language.image.map(|image| (language.name, image))).collect();
+        found.languages.iter().filter_map(|language| Some((language.name, language.image.as_deref()?))).collect();
     match images.as_slice() {
         [] => text.push_str(&commented(
             "    # image: debian:bookworm",
