@@ -205,6 +205,8 @@ pub trait Store: Send + Sync {
     async fn token_remove(&self, id: &str) -> Result<bool, StoreError>;
     /// A value of the installation (its id, for one), set once: gives back what is there.
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError>;
+    /// What people call this kind of store: `sqlite`.
+    fn kind(&self) -> &'static str;
     /// Whether it answers and can be written now.
     async fn ping(&self) -> Result<(), StoreError>;
 }

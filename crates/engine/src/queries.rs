@@ -66,7 +66,7 @@ impl Engine {
         let mut sources: Vec<_> = lock(&shared.sources).values().cloned().collect();
         sources.sort_by(|a, b| a.name.cmp(&b.name));
         let runner = lock(&shared.runner_seen).clone().unwrap_or_else(|| unknown("runner"));
-        let store_part = lock(&shared.store_seen).clone().unwrap_or_else(|| unknown("store"));
+        let store_part = lock(&shared.store_seen).clone().unwrap_or_else(|| unknown(store.kind()));
         let paused = match (shared.draining.load(Ordering::Relaxed), runner.ok) {
             (true, _) => Some("Strawboss is shutting down; nothing new starts.".to_owned()),
             (_, false) => Some(format!("Nothing starts while the runner does not answer: {}", runner.detail)),

@@ -93,7 +93,7 @@ pub(crate) async fn observe_parts(shared: &Shared) {
     let came_back = note(&shared.runner_seen, name, ok, detail, now);
     let store = shared.parts.store.ping().await;
     let detail = store.as_ref().err().map_or_else(|| "answers".to_owned(), ToString::to_string);
-    note(&shared.store_seen, "store".to_owned(), store.is_ok(), detail, now);
+    note(&shared.store_seen, shared.parts.store.kind().to_owned(), store.is_ok(), detail, now);
     if came_back {
         shared.nudge.notify_one();
     }

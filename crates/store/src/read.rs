@@ -309,6 +309,11 @@ impl Store for SqlStore {
         self.end(writing, done).await
     }
 
+    fn kind(&self) -> &'static str {
+        // The only database that can be opened so far.
+        "sqlite"
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         // Only a write that is committed tells of a full disk.
         let mut writing = self.write().await?;

@@ -235,6 +235,7 @@ fn status_tells_healthy_from_away_by_its_exit_code() {
     assert!(ran.out.contains("healthy"), "{}", ran.out);
     let json: Value = serde_json::from_str(&folder.run(&["status", "--json"]).out).unwrap();
     assert_eq!(json["runner"]["ok"], true);
+    assert_eq!((&json["store"]["name"], &json["store"]["ok"]), (&"sqlite".into(), &true.into()));
     assert_eq!(code(&folder.run(&["--token", "wrong", "status"])), 4);
     assert_eq!(service.stop(), 0);
     assert_eq!(code(&folder.run(&["status", "--quiet"])), 3);
