@@ -19,7 +19,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use std::time::Duration;
 use strawboss_core::RunId;
-use strawboss_engine::{Viewer, ViewerFrame};
+use strawboss_engine::{Refused, Viewer, ViewerFrame};
 use strawboss_protocol::api::{SessionClientMessage, SessionServerMessage};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -225,7 +225,14 @@ async fn act(state: &AppState, caller: &Caller, run: &RunId, viewer: &Viewer, me
                         }
                         state.engine.run_say(run, &text).await
                     }
-                    SessionClientMessage::Resize { cols, rows } => viewer.resize(cols, rows),
+                    // Browsers send their size also to a run that has ended or is just restarting: no mistake of a person.
+                    SessionClientMessage::Resize { cols, rows } => match viewer.resize(cols, rows) {
+                        Err(Refused::Unavailable(why)) => {
+                            tracing::debug!(run.id = %run, why, "a viewer's size was not passed on");
+                            Ok(())
+                        }
+                        resized => resized,
+                    },
                 }
             }
         },

@@ -90,6 +90,21 @@ async fn a_person_sees_what_comes_and_types() {
 }
 
 #[tokio::test]
+async fn a_size_that_nobody_is_there_to_take_is_no_complaint() {
+    let served = Served::new().await;
+    let (run, link) = served.live_run().await;
+    let path = format!("/ws/sessions/{run}");
+    let mut socket = attach(&served, &path, &[("authorization", &bearer(ADMIN))]).await.unwrap();
+    said(&mut socket).await;
+    drop(link);
+    for cols in [100, 0] {
+        socket.send(Message::text(json!({ "type": "resize", "cols": cols, "rows": 40 }).to_string())).await.unwrap();
+    }
+    let error = said(&mut socket).await;
+    assert!(error["message"].as_str().unwrap().contains("1 to 1000"), "{error}");
+}
+
+#[tokio::test]
 async fn who_may_only_read_does_not_type() {
     let served = Served::new().await;
     let (run, mut link) = served.live_run().await;
