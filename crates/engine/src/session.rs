@@ -362,6 +362,23 @@ mod tests {
         assert!(!bytes.is_empty());
     }
 
+    #[test]
+    fn an_agent_that_prints_without_end_fills_no_disk_and_its_last_words_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, agent, _) = ids();
+        let hub = Hub::new(dir.path());
+        let piece = vec![b'x'; 1 << 20];
+        let mut at = 0;
+        for _ in 0..100 {
+            at = hub.append(&agent, at, &piece).unwrap();
+        }
+        let at = hub.append(&agent, at, b"last").unwrap();
+        let pieces = std::fs::read_dir(dir.path().join("runs").join(run.as_str()).join("terminal")).unwrap();
+        let kept: u64 = pieces.map(|piece| piece.unwrap().metadata().unwrap().len()).sum();
+        assert!((32 << 20..80 << 20).contains(&kept), "{kept} bytes are kept");
+        assert_eq!(Hub::new(dir.path()).begin(&agent).unwrap(), at, "and where it goes on is known after a restart");
+    }
+
     #[tokio::test]
     async fn a_connection_that_ends_late_does_not_bring_a_session_back() {
         let dir = tempfile::tempdir().unwrap();

@@ -432,7 +432,7 @@ impl World {
     }
 
     /// Where the process runner has its folders: beside `data_dir` when its user cannot enter there. It says so itself.
-    fn process_root(&self) -> Option<PathBuf> {
+    pub fn process_root(&self) -> Option<PathBuf> {
         let log = self.log();
         let (_, after) = log.rsplit_once("process.root=")?;
         after.split_whitespace().next().map(PathBuf::from)

@@ -9,11 +9,22 @@ const CHECKED: &str = "agent: shell\nreview: auto\nchecks: [\"true\"]\n";
 /// An agent that works until a file appears in the world: the test decides how long.
 fn until_released(world: &World, row: &str) -> String {
     let gate = world.path().join(format!("release-{row}"));
-    format!("echo {row} > {row}.txt; until test -e '{}'; do sleep 0.05; done", gate.display())
+    format!("echo {row} > {row}.txt; echo begun; until test -e '{}'; do sleep 0.05; done", gate.display())
 }
 
 fn release(world: &World, row: &str) -> Result<()> {
     Ok(std::fs::write(world.path().join(format!("release-{row}")), "")?)
+}
+
+/// The run that works on the row that begins with `action`, once its agent has begun.
+async fn at_work(world: &World, action: &str) -> Result<String> {
+    world
+        .until("the agent at work", async |world| {
+            let task = world.task_by_action(action).await?;
+            let run = task["run"]["id"].as_str().unwrap_or_default().to_owned();
+            Ok((task["run"]["state"] == "working" && world.terminal_has(&run, "begun").await?).then_some(run))
+        })
+        .await
 }
 
 #[tokio::test]
@@ -68,23 +79,26 @@ async fn a_deleted_live_row_stops_its_run_and_keeps_its_work() -> Result<()> {
 async fn a_row_that_a_person_pauses_stops_and_goes_on_when_set_pending() -> Result<()> {
     let mut world = World::new(WorldOptions::default())?;
     let repository = world.project("One", &[("README.md", "one\n")], CHECKED)?;
-    let action = until_released(&world, "paused");
+    let gate = world.path().join("release-paused");
+    let action = format!(
+        "echo paused > paused.txt; cat $HOME/kept > kept.txt; echo once >> $HOME/kept; echo begun; until test -e '{}'; do sleep 0.05; done",
+        gate.display()
+    );
     world.backlog().append("One", "1", "Pending", &action, ",,")?;
     world.start().await?;
     world.until_statuses(&["In Progress"]).await?;
-    world
-        .until("the agent at work", async |world| {
-            Ok((world.task_by_action("echo paused").await?["run"]["state"] == "working").then_some(()))
-        })
-        .await?;
+    at_work(&world, &action).await?;
     world.backlog().write(&world.backlog().text()?.replace(",In Progress,", ",Paused,"))?;
     world.until_task("echo paused", "paused").await?;
+    let left = |world: &World| Ok::<_, anyhow::Error>(world.leftovers()?.into_iter().filter(|left| !left.contains("/homes/")));
+    world.until("nothing is left but its home", async |world| Ok(left(world)?.next().is_none().then_some(()))).await?;
     release(&world, "paused")?;
     world.backlog().write(&world.backlog().text()?.replace(",Paused,", ",Pending,"))?;
     world.until_statuses(&["Completed"]).await?;
     let task = world.task_by_action("echo paused").await?;
     assert_eq!(task["attempts"], 2, "stopped once, resumed once");
     assert_eq!(repository.file("main", "paused.txt").as_deref(), Some("paused"));
+    assert_eq!(repository.file("main", "kept.txt").as_deref(), Some("once"), "what is in no commit was there again");
     world.stop().await
 }
 
@@ -177,6 +191,101 @@ async fn a_finished_row_with_another_text_is_new_work() -> Result<()> {
     world.start().await?;
     world.until_statuses(&["Completed"]).await?;
     world.backlog().write(&world.backlog().text()?.replace("first", "second"))?;
+    world.until_task("echo second", "done").await?;
+    world.until_statuses(&["Completed"]).await?;
+    assert!(repository.file("main", "first.txt").is_some() && repository.file("main", "second.txt").is_some());
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_live_row_that_a_person_sets_blocked_or_completed_stops_and_keeps_its_work() -> Result<()> {
+    let mut world = World::new(WorldOptions::default())?;
+    let repositories =
+        [world.project("One", &[("README.md", "one\n")], CHECKED)?, world.project("Two", &[("README.md", "two\n")], CHECKED)?];
+    let actions = [until_released(&world, "blocked"), until_released(&world, "completed")];
+    world.backlog().append("One", "1", "Pending", &actions[0], ",,")?;
+    world.backlog().append("Two", "1", "Pending", &actions[1], ",,")?;
+    world.start().await?;
+    let mut runs = Vec::new();
+    for action in &actions {
+        runs.push(at_work(&world, action).await?);
+    }
+    let text = world.backlog().text()?;
+    let (one, two) = text.split_once("Two,").unwrap_or_default();
+    let statuses = [one.replace(",In Progress,", ",Blocked,"), two.replace(",In Progress,", ",Completed,")];
+    world.backlog().write(&statuses.join("Two,"))?;
+    world.until_task("echo blocked", "blocked").await?;
+    world.until_task("echo completed", "cancelled").await?;
+    for (run, name) in runs.iter().zip(["blocked", "completed"]) {
+        let detail = world.get(&format!("/api/v1/runs/{run}")).await?;
+        assert_eq!(detail["run"]["outcome"], "stopped", "{detail}");
+        let saved = world.mirror_file(&format!("refs/strawboss/saved/{run}"), &format!("{name}.txt"))?;
+        assert_eq!(saved.as_deref(), Some(name));
+    }
+    for repository in &repositories {
+        assert_eq!(repository.git(&["rev-list", "--count", "main"])?, "1", "nothing landed");
+    }
+    assert_eq!(world.backlog().statuses()?, ["Blocked", "Completed"], "what a person wrote stays");
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_live_row_that_cannot_be_read_for_a_while_is_no_deleted_one() -> Result<()> {
+    let mut world = World::new(WorldOptions { slots: 1, ..WorldOptions::default() })?;
+    let repository = world.project("One", &[("README.md", "one\n")], CHECKED)?;
+    let action = until_released(&world, "live");
+    world.backlog().append("One", "1", "Pending", &action, ",,")?;
+    world.start().await?;
+    let run = at_work(&world, &action).await?;
+    world.until_statuses(&["In Progress"]).await?;
+    let good = world.backlog().text()?;
+    let row = good.lines().nth(1).unwrap_or_default();
+    // A date that is none: the row is known by its name. A wrong quote: nobody knows which row it is. No header: no list.
+    let dated = row.replace(",,,", ",soon,,");
+    assert_ne!(row, dated);
+    for (broken, marker) in [(dated.as_str(), "first"), ("\"One\"?,1,Pending,,,,,,", "second")] {
+        world
+            .backlog()
+            .write(&format!("{}\nOne,1,Pending,,,echo {marker},,,\n{broken}\n", strawboss_testkit::backlog::HEADER))?;
+        // The row beside it was read in the same look.
+        world.until_task(&format!("echo {marker}"), "queued").await?;
+    }
+    world.backlog().write("nobody's file\n")?;
+    world
+        .until("that the file is unreadable", async |world| {
+            Ok((world.get("/api/v1/status").await?["sources"][0]["readable"] == false).then_some(()))
+        })
+        .await?;
+    world.backlog().write(&good)?;
+    world.until_task("echo second", "cancelled").await?;
+    let live = world.task_by_action("echo live").await?;
+    assert_eq!(
+        (live["state"].as_str(), live["run"]["id"].as_str()),
+        (Some("running"), Some(run.as_str())),
+        "it was never stopped"
+    );
+    release(&world, "live")?;
+    world.until_statuses(&["Completed"]).await?;
+    assert_eq!(repository.file("main", "live.txt").as_deref(), Some("live"));
+    assert_eq!(world.task_by_action("echo live").await?["attempts"], 1);
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_live_row_with_an_id_and_another_text_goes_on_and_is_new_work() -> Result<()> {
+    let mut world = World::new(WorldOptions::default())?;
+    let repository = world.project("One", &[("README.md", "one\n")], CHECKED)?;
+    let first = until_released(&world, "first");
+    let header = format!("ID,{}", strawboss_testkit::backlog::HEADER);
+    world.backlog().write(&format!("{header}\n7,One,1,Pending,,,{},,,\n", strawboss_testkit::backlog::field(&first)))?;
+    world.start().await?;
+    at_work(&world, &first).await?;
+    world.until_statuses(&["In Progress"]).await?;
+    world.backlog().write(&world.backlog().text()?.replace(&first, "echo second > second.txt"))?;
+    world.until_task("echo second", "queued").await?;
+    assert_eq!(world.task_by_action("echo first").await?["state"], "running", "the run goes on");
+    release(&world, "first")?;
+    world.until_task("echo first", "done").await?;
     world.until_task("echo second", "done").await?;
     world.until_statuses(&["Completed"]).await?;
     assert!(repository.file("main", "first.txt").is_some() && repository.file("main", "second.txt").is_some());

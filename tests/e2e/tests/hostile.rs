@@ -203,15 +203,16 @@ async fn what_the_agent_leaves_behind_proves_nothing_in_the_checks() -> Result<(
     let mut world = containers(1)?;
     // A shim first in PATH, dotfiles, a file that is not committed: the checks see none of it.
     let action = "mkdir -p $HOME/bin $HOME/.local/bin; printf '#!/bin/sh\\nexit 0\\n' | tee $HOME/bin/judge > $HOME/.local/bin/judge; chmod +x $HOME/bin/judge $HOME/.local/bin/judge; echo 'export PATH=$HOME/bin:$PATH' | tee $HOME/.profile > $HOME/.bashrc; echo x > ignored.txt; echo ignored.txt > .gitignore";
-    let run = one_run(
-        &mut world,
-        action,
-        "agent: shell\nreview: auto\nchecks: [\"judge\", \"test -e ignored.txt\", \"test -z \\\"$ANTHROPIC_BASE_URL\\\"\"]\n",
-    )
-    .await?;
+    // Nor do they reach more than the commit: they push nothing over what they check, and ask no model.
+    let push = "! git push -q -f origin HEAD^:refs/heads/strawboss/one-1";
+    let model = r"relay=$(git remote get-url origin); test $(curl -s -o answer -w '%{http_code}' -X POST ${relay%%/git/*}/gateway/anthropic/v1/messages) = 403; grep 'no model API' answer";
+    let checks = serde_json::json!(["judge", "test -e ignored.txt", "test -z \"$ANTHROPIC_BASE_URL\"", push, model]);
+    let run = one_run(&mut world, action, &format!("agent: shell\nreview: auto\nchecks: {checks}\n")).await?;
     assert_eq!(run["checks"][0]["exit_code"], 127, "{run}");
     assert_eq!(run["checks"][1]["exit_code"], 1, "{run}");
-    assert_eq!(run["checks"][2]["exit_code"], 0, "{run}");
+    for check in 2..5 {
+        assert_eq!(run["checks"][check]["exit_code"], 0, "{run}");
+    }
     world.until_statuses(&["In Review"]).await
 }
 

@@ -77,6 +77,50 @@ async fn a_crash_at_any_step_loses_and_repeats_nothing_with_containers() -> Resu
     crash_at_each_step(RunnerKind::Docker, &POINTS).await
 }
 
+#[tokio::test]
+async fn a_crash_at_the_end_of_a_failed_run_loses_no_word_to_the_backlog_and_leaves_no_sandbox() -> Result<()> {
+    let mut world = World::new(WorldOptions::default())?;
+    world.project("One", &[("a", "a\n")], "agent: shell\nchecks: [\"true\"]\n")?;
+    world.backlog().append("One", "1", "Pending", "false", ",,")?;
+    // What is still to be said and to be removed is known from what was stored with the end, or not at all.
+    world.crash_at("run.ended");
+    world.start().await?;
+    world.until("the crash", async |world| Ok(world.has_crashed().then_some(()))).await?;
+    world.kill()?;
+    world.start().await?;
+    world.until_statuses(&["Blocked"]).await?;
+    assert_eq!(world.task_by_action("false").await?["attempts"], 1);
+    // Its home stays: a person may retry it.
+    let left = |world: &World| Ok::<_, anyhow::Error>(world.leftovers()?.into_iter().filter(|left| !left.contains("/homes/")));
+    world.until("no sandbox is left", async |world| Ok(left(world)?.next().is_none().then_some(()))).await?;
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_merge_that_a_crash_cut_short_lands_once() -> Result<()> {
+    for point in ["landing.merged", "landing.landed"] {
+        eprintln!("crash at {point}");
+        let mut world = World::new(WorldOptions::default())?;
+        let repository = world.project("One", &[("a", "a\n")], "agent: shell\nchecks: [\"true\"]\n")?;
+        world.backlog().append("One", "1", "Pending", &action(0), ",,")?;
+        world.crash_at(point);
+        world.start().await?;
+        let task = world.until_task("echo row-0", "review").await?;
+        repository.commit(&[("b", "b\n")], "A person's work")?;
+        let id = task["id"].as_str().unwrap_or_default();
+        // The crash may come before the answer.
+        let _ = world.post(&format!("/api/v1/reviews/{id}/approve"), serde_json::json!({})).await;
+        world.until("the crash", async |world| Ok(world.has_crashed().then_some(()))).await?;
+        world.kill()?;
+        world.start().await?;
+        completed_once(&world, std::slice::from_ref(&repository), 1).await?;
+        assert_eq!(repository.git(&["rev-list", "--merges", "--count", "main"])?, "1");
+        assert_eq!(repository.git(&["status", "--porcelain"])?, "");
+        world.stop().await?;
+    }
+    Ok(())
+}
+
 async fn thirty_rows(runner: RunnerKind) -> Result<()> {
     let seed = RandomState::new().build_hasher().finish();
     eprintln!("seed: {seed}");

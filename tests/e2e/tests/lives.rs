@@ -182,32 +182,35 @@ async fn a_project_that_goes_from_the_configuration_takes_no_work_with_it() -> R
 
 /// Its state was put back from a backup, say.
 #[tokio::test]
-async fn a_sandbox_of_a_run_that_nobody_knows_is_removed_and_its_volume_left_alone() -> Result<()> {
+async fn a_sandbox_of_a_run_that_nobody_knows_is_removed_and_what_is_not_ours_stays() -> Result<()> {
     let mut world = world(RunnerKind::Docker)?;
     world.start().await?;
-    let mut labels = Vec::new();
-    for (name, value) in
-        [("installation", world.installation()?.as_str()), ("run", "one-7.1"), ("sandbox", "one-7.1-agent"), ("purpose", "agent")]
-    {
-        labels.push(format!("--label=strawboss.{name}={value}"));
-    }
-    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-    let volume = world.docker(&[&["volume", "create", "--label=strawboss.volume=home"], labels.as_slice()].concat())?;
-    let image = "strawboss/sandbox:latest";
-    let mount = format!("--volume={}:/home/agent", volume.trim());
-    let run = [&["run", "--detach", "--network=none", &mount], labels.as_slice(), &[image, "sleep", "600"]].concat();
-    world.docker(&run)?;
-    // And one that is somebody else's.
-    let other =
-        world.docker(&["run", "--detach", "--rm", "--network=none", "--label=strawboss.run=one-7.1", image, "sleep", "600"])?;
+    let ours = format!("--label=strawboss.installation={}", world.installation()?);
+    let labels = ["--label=strawboss.run=one-7.1", "--label=strawboss.sandbox=one-7.1-agent", "--label=strawboss.purpose=agent"];
+    let what = ["strawboss/sandbox:latest", "sleep", "600"];
+    world.docker(&[&["run", "--detach", "--network=none", &ours], &labels[..], &what].concat())?;
+    let other = world.docker(&[&["run", "--detach", "--network=none"], &labels[..], &what].concat())?;
     world.kill()?;
     world.start().await?;
     let removed = world.until("the removal", async |world| Ok(world.containers()?.is_empty().then_some(()))).await;
-    let stays = world.docker(&["inspect", "--format", "{{.State.Running}}", other.trim()]);
+    let other_runs = world.docker(&["inspect", "--format", "{{.State.Running}}", other.trim()]);
     world.docker(&["rm", "--force", other.trim()])?;
     removed?;
-    assert_eq!(stays?.trim(), "true");
-    assert!(world.log().contains("a volume belongs to no known run"), "it is said");
-    assert_eq!(world.volumes("")?.iter().filter(|name| *name == volume.trim()).count(), 1, "nobody can say what is on it");
+    assert_eq!(other_runs?.trim(), "true");
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_home_of_a_run_that_nobody_knows_is_left_alone() -> Result<()> {
+    let mut world = world(RunnerKind::Process)?;
+    world.start().await?;
+    let home = world.process_root().unwrap_or_default().join("homes/one-7.1");
+    std::fs::create_dir(&home)?;
+    std::fs::write(home.join("work.txt"), "work")?;
+    world.kill()?;
+    world.start().await?;
+    let said = |world: &World| world.log().contains("a volume belongs to no known run");
+    world.until("that it is said", async |world| Ok(said(world).then_some(()))).await?;
+    assert!(home.join("work.txt").exists(), "nobody can say what it is worth");
     world.stop().await
 }

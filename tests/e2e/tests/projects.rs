@@ -71,13 +71,20 @@ async fn names_prompts_and_hooks_are_data() -> Result<()> {
         std::fs::write(&file, format!("#!/bin/sh\necho {hook} >> '{}'\n", marker.display()))?;
         std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     }
+    // Programs that its configuration names are no more ours to run than its hooks.
+    let program = world.path().join("program");
+    std::fs::copy(repository.path().join(".git/hooks/post-merge"), &program)?;
+    for key in ["core.fsmonitor", "core.pager", "core.editor", "diff.external", "gpg.program"] {
+        repository.git(&["config", key, &program.display().to_string()])?;
+    }
+    repository.git(&["config", "commit.gpgSign", "true"])?;
     let action = "--help \"double\" 'single' `back` $HOME\n; rm -rf /tmp/nothing-of-ours\n-- last line";
     world.backlog().append(name, "1", "Pending", action, ",,")?;
     world.start().await?;
     world.until_statuses(&["Completed"]).await?;
+    assert!(!marker.exists(), "a program of its own ran: {}", std::fs::read_to_string(&marker)?);
     let prompt = repository.file("main", "prompt.txt").unwrap_or_default();
     assert!(prompt.starts_with(action), "{prompt}");
-    assert!(!marker.exists(), "a hook ran: {}", std::fs::read_to_string(&marker)?);
     world.stop().await
 }
 

@@ -133,8 +133,9 @@ async fn an_agent_that_deletes_the_tests_is_shown_and_its_checks_are_red() -> Re
     let repository =
         world.project("One", &files, "agent: shell\nreview: auto\ntries: 1\nchecks: [\"sh tests/greeting.sh\", \"true\"]\n")?;
     let before = repository.git(&["rev-parse", "main"])?;
-    // It leaves the tests where they were and only takes them out of the commit: what counts is the commit.
-    let action = "echo broken > greeting; cp -r tests /tmp/; git rm -rq tests; printf 'tests/\\n' > .gitignore; git add -A; git commit -qm Done; cp -r /tmp/tests .";
+    // It only takes the tests out of the commit, and leaves some where they were that are always green: what counts is
+    // the commit.
+    let action = "echo broken > greeting; git rm -rq tests; printf 'tests/\\n' > .gitignore; git add -A; git commit -qm Done; mkdir tests; touch tests/greeting.sh";
     world.backlog().append("One", "1", "Pending", action, ",,")?;
     world.start().await?;
     let id = in_review(&world, "echo broken").await?;

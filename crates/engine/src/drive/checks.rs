@@ -194,3 +194,48 @@ fn fill(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CheckResult, Project, fill};
+    use std::collections::BTreeMap;
+    use strawboss_core::ProjectName;
+    use strawboss_core::project::{AfterMerge, AgentKind, Approval, Limits, Repository, ReviewMode};
+
+    #[test]
+    fn only_what_was_run_counts_and_only_what_is_configured() {
+        let project = Project {
+            name: ProjectName::parse("One").unwrap(),
+            repository: Repository::Directory("/one".into()),
+            agent: AgentKind::Shell,
+            model: None,
+            image: None,
+            setup: Vec::new(),
+            checks: vec!["cargo test".to_owned(), "cargo clippy".to_owned()],
+            cache: Vec::new(),
+            env: BTreeMap::new(),
+            approval: Approval::Auto,
+            review: ReviewMode::Auto,
+            tries: 1,
+            branch: None,
+            limits: Limits::default(),
+            allow: Vec::new(),
+            internal: Vec::new(),
+            max_concurrent: 1,
+            after_merge: AfterMerge::None,
+            unusable: None,
+        };
+        let result = |command: &str, exit_code| CheckResult {
+            command: command.to_owned(),
+            exit_code,
+            duration_ms: 0,
+            output_tail: "x".repeat(10 * CheckResult::TAIL_BYTES),
+        };
+        // The first under another name, the second not at all, and one that nobody ordered.
+        let reported = BTreeMap::from([(0, result("true", Some(0))), (2, result("true", Some(0)))]);
+        let results = fill(&project, reported, |command| CheckResult { output_tail: String::new(), ..result(command, None) });
+        let shown: Vec<_> = results.iter().map(|check| (check.command.as_str(), check.passed())).collect();
+        assert_eq!(shown, [("cargo test", true), ("cargo clippy", false)]);
+        assert!(results.iter().all(|check| check.output_tail.len() <= CheckResult::TAIL_BYTES));
+    }
+}
