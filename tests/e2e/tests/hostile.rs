@@ -127,7 +127,7 @@ async fn it_pushes_to_nothing_but_its_own_refs() -> Result<()> {
 #[tokio::test]
 async fn limits_hold_for_processes_memory_and_output() -> Result<()> {
     let mut world = containers(3)?;
-    let limits = format!("{CHECKED}limits: {{ cpus: 1, memory: 256m, pids: 64, disk: 1g, timeout: 90s }}\n");
+    let limits = format!("{CHECKED}limits: {{ cpus: 1, memory: 256m, pids: 64, disk: 1g, timeout: 10m }}\n");
     world.project("Forks", &[("a", "a\n")], &limits)?;
     world.project("Eats", &[("a", "a\n")], &limits)?;
     world.project("Prints", &[("a", "a\n")], &limits)?;
