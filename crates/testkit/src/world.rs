@@ -202,7 +202,7 @@ impl World {
         Ok(())
     }
 
-    /// Starts the program, or starts it again; returns when it answers.
+    /// Starts the program, or starts it again; returns when it answers, or has crashed where it was asked to.
     pub async fn start(&mut self) -> Result<()> {
         self.start_model()?;
         let config = self.write_config()?;
@@ -210,6 +210,7 @@ impl World {
         let _ = fs::remove_file(&address_file);
         let log = fs::OpenOptions::new().create(true).append(true).open(self.path().join("serve.log"))?;
         let crash_marker = self.crash_marker();
+        let crashed_before = self.has_crashed();
         let child = Command::new(programs::strawboss()?)
             .envs(self.crash_at.iter().map(|point| ("STRAWBOSS_CRASH_AT", point)))
             .env("STRAWBOSS_CRASH_ONCE", crash_marker)
@@ -229,6 +230,10 @@ impl World {
         self.server = Some(child);
         let until = Instant::now() + DEADLINE;
         loop {
+            // It may crash where it was asked to before it was asked anything else.
+            if !crashed_before && self.has_crashed() {
+                return Ok(());
+            }
             if let Ok(address) = fs::read_to_string(&address_file)
                 && !address.trim().is_empty()
             {
