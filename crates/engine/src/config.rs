@@ -43,6 +43,8 @@ pub struct EngineConfig {
     pub backoff: Duration,
     /// How often the machinery may fail in a row before a person is asked.
     pub machinery_tries: u32,
+    /// How many bytes of reports of one sandbox are stored, before nothing more is taken from it.
+    pub report_limit: u64,
     /// This program's version, for people.
     pub version: String,
 }
@@ -62,6 +64,7 @@ impl EngineConfig {
             silence_limit: Duration::from_mins(5),
             backoff: Duration::from_secs(1),
             machinery_tries: 6,
+            report_limit: strawboss_protocol::supervisor::MAX_SANDBOX_REPORTS,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

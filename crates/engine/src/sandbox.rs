@@ -24,6 +24,8 @@ const DISMISS_GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress {
     pub(crate) last_report: u64,
+    /// Bytes of reports that are stored.
+    pub(crate) stored_bytes: u64,
     pub(crate) phase: Option<Phase>,
     pub(crate) pushed: BTreeMap<String, String>,
     pub(crate) checks: BTreeMap<u32, CheckResult>,
@@ -306,6 +308,7 @@ async fn register(
         for (_, report) in page.iter().filter(|(_, report)| report.sandbox == sandbox.id) {
             if let Ok(body) = serde_json::from_str::<ReportBody>(&report.body) {
                 progress.apply(report.seq, &body);
+                progress.stored_bytes += report.body.len() as u64;
             }
         }
     }

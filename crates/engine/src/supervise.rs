@@ -218,6 +218,10 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
             run_changed |= follow(run, &report.body, now);
         }
         let body = serde_json::to_string(&report.body).map_err(|error| error.to_string())?;
+        progress.stored_bytes += body.len() as u64;
+        if progress.stored_bytes > shared.config.report_limit {
+            return Err("it reports more than one sandbox can have to say".to_owned());
+        }
         changes.reports.push(StoredReport {
             sandbox: present.id.clone(),
             run: present.run.clone(),

@@ -33,6 +33,10 @@ pub const REPORT_WINDOW: usize = 4096;
 pub const HEARTBEAT_MS: u64 = 5_000;
 /// The longest text inside one report (a message, a tool's input or result, a raw event), in bytes; longer is cut.
 pub const MAX_REPORT_TEXT: usize = 64 * 1024;
+/// How many bytes of its agent's events a supervisor reports; past that the terminal alone has them.
+pub const MAX_EVENT_BYTES: u64 = 64 << 20;
+/// How many bytes of reports of one sandbox are stored; a supervisor that says more is not ours.
+pub const MAX_SANDBOX_REPORTS: u64 = 4 * MAX_EVENT_BYTES;
 
 /// The answer to `POST /control/token`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use strawboss_core::Timestamp;
 use strawboss_protocol::supervisor::{
-    AgentEvent, FromSupervisor, Heartbeat, MAX_TEXT_FRAME, REPORT_WINDOW, Report, ReportBody, TERMINAL_BUFFER, TERMINAL_WINDOW,
+    AgentEvent, FromSupervisor, Heartbeat, MAX_EVENT_BYTES, MAX_TEXT_FRAME, REPORT_WINDOW, Report, ReportBody, TERMINAL_BUFFER,
+    TERMINAL_WINDOW,
 };
 use tokio::sync::Notify;
 
@@ -34,6 +35,8 @@ struct Inner {
     acked: u64,
     reports: VecDeque<Kept>,
     report_bytes: usize,
+    /// Bytes of the agent's events so far.
+    event_bytes: u64,
     /// The number of the last report.
     last: u64,
     connected: bool,
@@ -103,9 +106,19 @@ impl Outbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Numbers a report and keeps it until it is acknowledged.
-    pub(crate) fn report(&self, body: ReportBody) {
+    /// Numbers a report and keeps it until it is acknowledged. Past [`MAX_EVENT_BYTES`] only the agent's end is reported of
+    /// what it does: one that talks without end fills no disk.
+    pub(crate) fn report(&self, mut body: ReportBody) {
         let mut inner = self.inner();
+        let is_event = matches!(&body, ReportBody::Agent { event, .. } if !matches!(event, AgentEvent::Exited { .. }));
+        if is_event && inner.event_bytes >= MAX_EVENT_BYTES {
+            if inner.event_bytes == u64::MAX {
+                return;
+            }
+            inner.event_bytes = u64::MAX;
+            let event = AgentEvent::Other { name: "more events than are kept; the terminal has the rest".to_owned() };
+            body = ReportBody::Agent { event, raw: None };
+        }
         let mut report = Report { seq: inner.last + 1, at: now(), body };
         let mut text = encode(&report);
         if text.len() > MAX_TEXT_FRAME {
@@ -121,6 +134,9 @@ impl Outbox {
             text = encode(&report);
         }
         inner.last += 1;
+        if is_event {
+            inner.event_bytes = inner.event_bytes.saturating_add(text.len() as u64);
+        }
         inner.report_bytes += text.len();
         let after = inner.end;
         inner.reports.push_back(Kept { text, after });
@@ -263,7 +279,7 @@ mod tests {
     use super::{CHUNK, Cursor, Next, Outbox};
     use proptest::prelude::*;
     use strawboss_protocol::supervisor::{
-        AgentEvent, FromSupervisor, MAX_REPORT_TEXT, MAX_TEXT_FRAME, Phase, ReportBody, TERMINAL_BUFFER,
+        AgentEvent, FromSupervisor, MAX_EVENT_BYTES, MAX_REPORT_TEXT, MAX_TEXT_FRAME, Phase, ReportBody, TERMINAL_BUFFER,
     };
 
     const PHASE: ReportBody = ReportBody::Phase { phase: Phase::Working };
@@ -299,6 +315,37 @@ mod tests {
             count += 1;
         }
         assert_eq!(count, 2);
+    }
+
+    #[test]
+    fn an_agent_that_talks_without_end_is_reported_to_a_bound_and_its_end_after_it() {
+        let outbox = Outbox::default();
+        let mut cursor = outbox.connect(0, 0);
+        let mut said = 0;
+        let mut take = |outbox: &Outbox| {
+            let mut last = String::new();
+            while let Some(Next::Text(text)) = outbox.next(&mut cursor) {
+                said += text.len() as u64;
+                last = text;
+            }
+            outbox.acknowledge(0, u64::MAX);
+            last
+        };
+        let mut last_event = String::new();
+        for _ in 0..2 * MAX_EVENT_BYTES / MAX_REPORT_TEXT as u64 {
+            let event = AgentEvent::Message { text: "x".repeat(MAX_REPORT_TEXT) };
+            outbox.report(ReportBody::Agent { event, raw: None });
+            let taken = take(&outbox);
+            if !taken.is_empty() {
+                last_event = taken;
+            }
+        }
+        assert!(last_event.contains("more events than are kept"), "{}", &last_event[..200.min(last_event.len())]);
+        outbox.report(ReportBody::Agent { event: AgentEvent::Exited { code: Some(0) }, raw: None });
+        assert!(take(&outbox).contains("exited"));
+        outbox.report(PHASE);
+        assert!(take(&outbox).contains("phase"));
+        assert!(said < MAX_EVENT_BYTES + (1 << 20), "{said} bytes");
     }
 
     /// What the other side has stored: terminal bytes, and reports with how many bytes there were before each.

@@ -52,3 +52,24 @@ async fn a_failure_that_is_told_at_length_is_cut() {
     let detail = until("its end", async || ground.run(&task.run(1)).await.outcome_detail).await;
     assert!(detail.len() <= 8 * 1024);
 }
+
+#[tokio::test]
+async fn a_sandbox_that_reports_without_end_is_cut_off_also_after_a_restart() {
+    let mut ground = Ground::started(|_| {}).await;
+    ground.again(|config| config.report_limit = LONG as u64).await;
+    let task = ground.add("Do something").await;
+    let run = task.run(1);
+    let mut agent = ground.play(&run, "agent").await;
+    let message = || ReportBody::Agent { event: AgentEvent::Message { text: "x".repeat(KEPT / 2) }, raw: None };
+    for _ in 0..LONG / KEPT {
+        agent.report(message()).await;
+    }
+    for round in 0..2 {
+        while agent.try_report(message()).await {}
+        let stored: usize =
+            ground.store.report_list(&run, 0, 1000).await.unwrap().iter().map(|(_, report)| report.body.len()).sum();
+        assert!((LONG / 2..=LONG).contains(&stored), "{stored} bytes in round {round}");
+        ground.again(|_| {}).await;
+        agent = ground.dial_again(agent).await;
+    }
+}

@@ -244,6 +244,12 @@ impl Ground {
         Played::dial(&self.engine, sandbox, grant.token).await.unwrap()
     }
 
+    /// The same supervisor connects again.
+    pub(crate) async fn dial_again(&self, played: Played) -> Played {
+        let Played { sandbox, token, .. } = played;
+        until("it is welcome again", async || Played::dial(&self.engine, sandbox.clone(), token.clone()).await.ok()).await
+    }
+
     /// The agent of a task's first run does its work and pushes it; gives the run.
     pub(crate) async fn work(&self, task: &TaskId, file: &str) -> (RunId, Played) {
         let run = task.run(1);
@@ -282,23 +288,33 @@ impl Played {
 
     /// Reports, and waits until it is stored.
     pub(crate) async fn report(&mut self, body: ReportBody) {
-        self.tell(body).await;
+        assert!(self.try_report(body).await, "the connection was closed");
+    }
+
+    /// The same; false when the connection is closed instead.
+    pub(crate) async fn try_report(&mut self, body: ReportBody) -> bool {
+        self.reports += 1;
         let number = self.reports;
+        let report = Report { seq: number, at: Timestamp(0), body };
+        let text = serde_json::to_string(&FromSupervisor::Report(report)).unwrap();
+        if self.link.incoming.send(FromLink::Text(text)).await.is_err() {
+            return false;
+        }
         soon("the acknowledgement", async {
             loop {
                 match self.link.outgoing.recv().await {
                     Some(ToLink::Text(text)) if text.contains("\"ack\"") => {
                         let ToSupervisor::Ack { reports, .. } = serde_json::from_str(&text).unwrap() else { continue };
                         if reports >= number {
-                            return;
+                            return true;
                         }
                     }
                     Some(_) => {}
-                    None => panic!("the connection was closed"),
+                    None => return false,
                 }
             }
         })
-        .await;
+        .await
     }
 
     /// Reports, and waits for nothing.
