@@ -167,7 +167,7 @@ async fn a_project_that_goes_from_the_configuration_takes_no_work_with_it() -> R
     world.kill()?;
     let before = world.log().len();
     world.start().await?;
-    let left_alone = |world: &World| world.log().get(before..).is_some_and(|log| log.contains("it is left alone"));
+    let left_alone = |world: &World| world.log().get(before..).is_some_and(|log| log.contains("a volume stays for now"));
     world.until("that its volume is left alone", async |world| Ok(left_alone(world).then_some(()))).await?;
     world.stop().await?;
 

@@ -6,6 +6,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The id of this installation, which labels its containers and volumes.
 pub(crate) const INSTALLATION: &str = "installation";
@@ -16,6 +17,8 @@ const COOKIE_KEY: &str = "cookie-key";
 /// Where the service listens, while it runs.
 pub(crate) const ADDRESS: &str = "address";
 const LOCK: &str = "lock";
+/// How long the lock of a control plane that was killed may outlive it.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// A data directory that no other control plane uses.
 #[derive(Debug)]
@@ -128,12 +131,16 @@ fn lock(data_dir: &Path) -> Result<File, Failure> {
     let what = format!("open {}", path.display());
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(io(what))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
+    let until = Instant::now() + LINGER;
+    while let Err(error) = file.try_lock() {
+        let TryLockError::Error(error) = error else {
             let mut holder = String::new();
             // Who holds it is a help, not a need.
-            let _ = file.read_to_string(&mut holder);
+            let _ = file.rewind().and_then(|()| file.read_to_string(&mut holder));
+            if is_gone(&holder) && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            }
             let holder = match holder.trim() {
                 "" => "another control plane".to_owned(),
                 holder => format!("another control plane ({holder})"),
@@ -141,11 +148,9 @@ fn lock(data_dir: &Path) -> Result<File, Failure> {
             return Err(Failure::new(format!("{} is in use by {holder}", data_dir.display()))
                 .fix("Stop that one first, or give this one a data directory of its own with `--data-dir`.")
                 .status(ExitStatus::Conflict));
-        }
-        Err(TryLockError::Error(error)) => {
-            return Err(io(format_args!("lock {}", path.display()))(error)
-                .fix("The data directory needs a file system with locks: a local disk, not every network share."));
-        }
+        };
+        return Err(io(format_args!("lock {}", path.display()))(error)
+            .fix("The data directory needs a file system with locks: a local disk, not every network share."));
     }
     let holder = format!("process {} on {}\n", std::process::id(), hostname());
     file.set_len(0)
@@ -153,6 +158,15 @@ fn lock(data_dir: &Path) -> Result<File, Failure> {
         .and_then(|()| file.write_all(holder.as_bytes()))
         .map_err(io(format_args!("write {}", path.display())))?;
     Ok(file)
+}
+
+/// Whether the process that wrote this has ended on this machine: then only a program that it was just starting when it was
+/// killed can hold its lock, until that has begun.
+fn is_gone(holder: &str) -> bool {
+    let Some((process, host)) = holder.trim().strip_prefix("process ").and_then(|rest| rest.split_once(" on ")) else {
+        return false;
+    };
+    host == hostname() && process.parse::<u32>().is_ok_and(|process| !Path::new(&format!("/proc/{process}")).exists())
 }
 
 fn hostname() -> String {
@@ -195,7 +209,7 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ADMIN_TOKEN, DataDir};
+    use super::{ADMIN_TOKEN, DataDir, hostname};
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
@@ -215,6 +229,21 @@ mod tests {
         assert!(!again.fresh);
         assert_eq!(again.admin_token, secrets.admin_token);
         assert_eq!(again.cookie_key, secrets.cookie_key);
+    }
+
+    #[test]
+    fn the_lock_of_a_control_plane_that_was_killed_is_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("state");
+        let held = DataDir::take(&path).unwrap();
+        // No process has this number.
+        std::fs::write(path.join("lock"), format!("process 0 on {}\n", hostname())).unwrap();
+        let next = std::thread::spawn(move || DataDir::take(&path).map(drop));
+        // Long enough that it has found the lock held; a program that is being started needs a part of that.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert!(!next.is_finished(), "it waits");
+        drop(held);
+        next.join().unwrap().unwrap();
     }
 
     #[test]
