@@ -11,10 +11,10 @@ use strawboss_engine::Refused;
 use strawboss_engine::link::Reach;
 use strawboss_gateway::{Body, Caller, CallerLimits, CallerRules, Egress, ModelProxy, NetworkPolicy};
 
-/// The API that agents ask when nothing else is configured: the Messages API.
-const DEFAULT_API: &str = "anthropic";
+/// The API that agents ask, the word after `/gateway/`: the Messages API.
+const API: &str = "anthropic";
 
-/// The gateway, with what it must know beyond a sandbox's own reach.
+/// The gateway, as what each sandbox may reach of it.
 #[derive(Clone)]
 pub struct GatewayWays {
     inner: Arc<Inner>,
@@ -23,14 +23,12 @@ pub struct GatewayWays {
 struct Inner {
     models: ModelProxy,
     egress: Egress,
-    apis: BTreeMap<String, String>,
 }
 
 impl GatewayWays {
-    /// `apis` says under which path agents ask a provider that is not asked at `/gateway/anthropic/…` (provider's name →
-    /// the word after `/gateway/`).
-    pub fn new(models: ModelProxy, egress: Egress, apis: BTreeMap<String, String>) -> Self {
-        Self { inner: Arc::new(Inner { models, egress, apis }) }
+    /// Doors that lead to these models and this proxy.
+    pub fn new(models: ModelProxy, egress: Egress) -> Self {
+        Self { inner: Arc::new(Inner { models, egress }) }
     }
 
     /// Returns when every tunnel has ended. After shutdown, when all doors are closed.
@@ -40,12 +38,9 @@ impl GatewayWays {
 }
 
 impl Inner {
-    fn rules(&self, reach: &Reach) -> Result<CallerRules, Refused> {
-        let mut routes = BTreeMap::new();
-        for provider in &reach.providers {
-            let api = self.apis.get(provider).map_or(DEFAULT_API, String::as_str).to_owned();
-            routes.insert(api, provider.clone());
-        }
+    fn rules(reach: &Reach) -> Result<CallerRules, Refused> {
+        let routes: BTreeMap<String, String> =
+            reach.providers.iter().map(|provider| (API.to_owned(), provider.clone())).collect();
         let network = NetworkPolicy::parse(&reach.allow, &reach.internal).map_err(|errors| {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
             Refused::Internal(format!("a project's network was not checked when it was read: {}", all.join("; ")))
@@ -56,7 +51,7 @@ impl Inner {
 
 impl DoorWays for GatewayWays {
     fn open(&self, sandbox: &SandboxId, reach: &Reach) -> Result<Arc<dyn SandboxWays>, Refused> {
-        let caller = Caller::new(sandbox.clone(), self.inner.rules(reach)?);
+        let caller = Caller::new(sandbox.clone(), Inner::rules(reach)?);
         Ok(Arc::new(Ways { gateway: Arc::clone(&self.inner), caller }))
     }
 }

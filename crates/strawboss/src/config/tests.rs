@@ -116,6 +116,10 @@ fn the_example_of_the_documentation_is_read() {
     assert_eq!(config.report.problems, []);
     let price = config.settings.providers[0].prices["claude-sonnet"];
     assert_eq!((price.input, price.output, price.cache_read, price.cache_write), (3.0, 15.0, 0.3, 3.75));
+    for (preset, hosts) in strawboss_gateway::egress::PRESETS {
+        let row = format!("| `{preset}` | {} |\n", hosts.join(", "));
+        assert!(docs.contains(&row), "it lacks: {row}");
+    }
 }
 
 #[test]

@@ -16,7 +16,6 @@ use crate::failure::{ExitStatus, Failure, io};
 use crate::{logging, tools};
 use data_dir::{DataDir, Secrets};
 use doors::OpenDoors;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -193,7 +192,7 @@ impl Service {
         let engine = Engine::new(engine_config, parts);
         let models = providers::model_proxy(settings, environment, Arc::new(engine.clone()))?;
         let egress = Egress::new(EgressConfig::new(Arc::new(engine.clone())));
-        let ways = GatewayWays::new(models, egress, BTreeMap::new());
+        let ways = GatewayWays::new(models, egress);
         doors.serve(DoorContext::new(Arc::new(engine.clone()), Arc::new(ways.clone()), stop_doors.clone()));
         let measure = Measure::new().map_err(|error| Failure::new(format!("could not set up measurements: {error}")))?;
         let server_config = ServerConfig {
