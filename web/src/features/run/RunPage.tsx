@@ -1,7 +1,7 @@
 /** One run: what it does now, what it did, what it proves, and the decision on it. */
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link, useSearchParams } from "wouter";
+import { useSearchParams } from "wouter";
 import { runQuery, taskQuery, useStopRun } from "../../api/queries";
 import { asApiError } from "../../api/errors";
 import type { Run, RunDetail, Task } from "../../api/types";
@@ -11,9 +11,8 @@ import { Confirm } from "../../ui/Dialog";
 import { ErrorBoundary } from "../../ui/ErrorBoundary";
 import { cost, firstLine } from "../../ui/format";
 import { StopIcon } from "../../ui/icons";
-import { linkStyle } from "../../ui/link";
 import { ErrorNotice } from "../../ui/Notice";
-import { RichText } from "../../ui/RichText";
+import { PageHead, projectCrumbs } from "../../ui/PageHead";
 import { Skeleton } from "../../ui/Skeleton";
 import { StateBadge } from "../../ui/StateMark";
 import { Tabs, type TabItem } from "../../ui/Tabs";
@@ -135,41 +134,25 @@ function Head({ detail, task }: { detail: RunDetail; task: Task | undefined }) {
   const { run } = detail;
   const price = cost(run.usage);
   return (
-    <header className={styles.head}>
-      <nav className={styles.crumbs} aria-label="Where this is">
-        <Link href="/" className={linkStyle}>
-          Board
-        </Link>
-        <span aria-hidden="true">/</span>
-        <Link href={`/?project=${encodeURIComponent(run.project)}`} className={linkStyle}>
-          {run.project}
-        </Link>
-        <span aria-hidden="true">/</span>
-        <Link href={`/tasks/${encodeURIComponent(run.task)}`} className={linkStyle}>
-          {run.task}
-        </Link>
-        <span aria-hidden="true">/</span>
-        <span>{run.id}</span>
-      </nav>
-      <div className={styles.title}>
-        <h1>
-          <RichText text={firstLine(task?.action ?? detail.prompt)} />
-        </h1>
-        <div className={styles.actions}>
-          <Actions detail={detail} task={task} />
-        </div>
-      </div>
-      <div className={styles.facts}>
-        <StateBadge state={standing(run, task)} />
-        {task && <Priority task={task} />}
-        {task && <DeadlineMark task={task} />}
-        <span>{crewName(run.agent, task?.model ?? run.model)}</span>
-        <span className={styles.number}>
-          <Elapsed from={run.started_at ?? run.created_at} to={run.finished_at} />
-        </span>
-        {price !== undefined && <span className={styles.number}>{price}</span>}
-      </div>
-    </header>
+    <PageHead
+      className={styles.head}
+      above={[
+        ...projectCrumbs(run.project),
+        { text: run.task, href: `/tasks/${encodeURIComponent(run.task)}` },
+      ]}
+      here={run.id}
+      title={firstLine(task?.action ?? detail.prompt)}
+      actions={<Actions detail={detail} task={task} />}
+    >
+      <StateBadge state={standing(run, task)} />
+      {task && <Priority task={task} />}
+      {task && <DeadlineMark task={task} />}
+      <span>{crewName(run.agent, task?.model ?? run.model)}</span>
+      <span className={styles.number}>
+        <Elapsed from={run.started_at ?? run.created_at} to={run.finished_at} />
+      </span>
+      {price !== undefined && <span className={styles.number}>{price}</span>}
+    </PageHead>
   );
 }
 

@@ -1,7 +1,6 @@
 /** A task in full: what it says, why it stands where it stands, and its runs. */
 import { useQuery } from "@tanstack/react-query";
 import { useState, type SubmitEvent } from "react";
-import { Link } from "wouter";
 import { taskQuery, useBlockTask } from "../../api/queries";
 import type { Task } from "../../api/types";
 import { useLiveTask } from "../../live/LiveProvider";
@@ -9,9 +8,9 @@ import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
 import fields from "../../ui/fields.module.css";
 import { firstLine } from "../../ui/format";
-import { linkStyle } from "../../ui/link";
 import { ErrorNotice, Notice } from "../../ui/Notice";
 import page from "../../ui/page.module.css";
+import { PageHead, projectCrumbs } from "../../ui/PageHead";
 import { RichText } from "../../ui/RichText";
 import { Skeleton } from "../../ui/Skeleton";
 import { StateBadge } from "../../ui/StateMark";
@@ -44,43 +43,31 @@ function TaskView({ task }: { task: Task }) {
   const agent = agentLine(task);
   return (
     <div className={page.page}>
-      <header className={styles.head}>
-        <nav className={styles.crumbs} aria-label="Where this is">
-          <Link href="/" className={linkStyle}>
-            Board
-          </Link>
-          <span aria-hidden="true">/</span>
-          <Link href={`/?project=${encodeURIComponent(task.project)}`} className={linkStyle}>
-            {task.project}
-          </Link>
-          <span aria-hidden="true">/</span>
-          <span>{task.id}</span>
-        </nav>
-        <div className={styles.title}>
-          <h1>
-            <RichText text={firstLine(task.action)} />
-          </h1>
-          <div className={styles.actions}>
+      <PageHead
+        above={projectCrumbs(task.project)}
+        here={task.id}
+        title={firstLine(task.action)}
+        actions={
+          <>
             <TaskActions task={task} />
             {BLOCKABLE.has(task.state) && (
               <Button tone="quiet" onClick={() => setBlocking(true)}>
                 Block
               </Button>
             )}
-          </div>
-        </div>
-        <div className={styles.facts}>
-          <StateBadge state={task.state} />
-          <Priority task={task} />
-          <DeadlineMark task={task} />
-          {task.needs_gpu && <GpuMark />}
-          {agent !== "" && <span>{agent}</span>}
-          <span>{task.source ?? "added by hand"}</span>
-          <span>
-            changed <Ago at={task.updated_at} />
-          </span>
-        </div>
-      </header>
+          </>
+        }
+      >
+        <StateBadge state={task.state} />
+        <Priority task={task} />
+        <DeadlineMark task={task} />
+        {task.needs_gpu && <GpuMark />}
+        {agent !== "" && <span>{agent}</span>}
+        <span>{task.source ?? "added by hand"}</span>
+        <span>
+          changed <Ago at={task.updated_at} />
+        </span>
+      </PageHead>
       {task.block && (
         <Notice tone="bad" title={<RichText text={task.block.message} />} fix={task.block.fix} />
       )}
