@@ -22,6 +22,7 @@ xz-utils        xz          unpacks Debian's packages and npm's prebuilt parts
 procps          ps          the tests look at process trees
 shellcheck      shellcheck  the scripts are checked with it
 chromium        chromium    the web pages are tested in a real browser
+postgresql      -           the state is tested on a real server, started by the tests with data of its own
 nginx-light     nginx       the bench of the gateway is run beside it
 "
 

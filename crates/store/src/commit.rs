@@ -1,19 +1,31 @@
-//! What one change set does inside its transaction. Whoever calls ends the transaction.
+//! Everything that is written, each a step inside a transaction.
 
 use crate::entity::{Entity, to_body};
 use crate::error::{Failure, is_dangling, is_double};
-use crate::sql::REPORT_BYTES;
+use crate::sql::{REPORT_BYTES, Step};
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, Row};
+use strawboss_core::Timestamp;
 use strawboss_core::run::{Run, Sandbox};
-use strawboss_core::store::{ChangeSet, NewMessage, StoreError, StoredReport};
+use strawboss_core::store::{ApiToken, ChangeSet, NewMessage, StoreError, StoredReport};
 use strawboss_core::task::Task;
 
 type Statement = Query<'static, Any, AnyArguments>;
 
+/// How much of a failure's text is kept with a message of the outbox, in bytes.
+const FAILURE_BYTES: usize = 4096;
+
 /// Writes all of it; the first part that cannot be written ends it.
-pub(crate) async fn apply(connection: &mut AnyConnection, changes: &ChangeSet) -> Result<(), Failure> {
+impl Step for &ChangeSet {
+    type Value = ();
+
+    async fn take(&self, connection: &mut AnyConnection) -> Result<(), Failure> {
+        apply(connection, self).await
+    }
+}
+
+async fn apply(connection: &mut AnyConnection, changes: &ChangeSet) -> Result<(), Failure> {
     for task in &changes.tasks {
         write_task(connection, task).await?;
     }
@@ -163,28 +175,116 @@ async fn write_message(connection: &mut AnyConnection, message: &NewMessage) -> 
 }
 
 /// The next number of a slug.
-pub(crate) async fn next_number(connection: &mut AnyConnection, slug: &str) -> Result<u64, Failure> {
-    let row = sqlx::query(
-        "INSERT INTO counters (slug, last) VALUES ($1, 1) \
-         ON CONFLICT (slug) DO UPDATE SET last = counters.last + 1 RETURNING last",
-    )
-    .bind(slug)
-    .fetch_one(&mut *connection)
-    .await?;
-    let last: i64 = row.try_get(0)?;
-    u64::try_from(last).map_err(|_| {
-        let why = format!("it says {last}");
-        StoreError::Corrupt { what: "counter", id: slug.to_owned(), why }.into()
-    })
+pub(crate) struct NextNumber<'a>(pub(crate) &'a str);
+
+impl Step for NextNumber<'_> {
+    type Value = u64;
+
+    async fn take(&self, connection: &mut AnyConnection) -> Result<u64, Failure> {
+        let row = sqlx::query(
+            "INSERT INTO counters (slug, last) VALUES ($1, 1) \
+             ON CONFLICT (slug) DO UPDATE SET last = counters.last + 1 RETURNING last",
+        )
+        .bind(self.0)
+        .fetch_one(&mut *connection)
+        .await?;
+        let last: i64 = row.try_get(0)?;
+        u64::try_from(last).map_err(|_| {
+            let why = format!("it says {last}");
+            StoreError::Corrupt { what: "counter", id: self.0.to_owned(), why }.into()
+        })
+    }
 }
 
 /// Sets a value unless there is one, and gives back what is there then.
-pub(crate) async fn init_setting(connection: &mut AnyConnection, name: &str, value: &str) -> Result<String, Failure> {
-    sqlx::query("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-        .bind(name)
-        .bind(value)
-        .execute(&mut *connection)
-        .await?;
-    let row = sqlx::query("SELECT value FROM settings WHERE name = $1").bind(name).fetch_one(&mut *connection).await?;
-    Ok(row.try_get(0)?)
+pub(crate) struct InitSetting<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a str,
+}
+
+impl Step for InitSetting<'_> {
+    type Value = String;
+
+    async fn take(&self, connection: &mut AnyConnection) -> Result<String, Failure> {
+        sqlx::query("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+            .bind(self.name)
+            .bind(self.value)
+            .execute(&mut *connection)
+            .await?;
+        let query = sqlx::query("SELECT value FROM settings WHERE name = $1").bind(self.name);
+        Ok(query.fetch_one(&mut *connection).await?.try_get(0)?)
+    }
+}
+
+/// Notes that a message of the outbox failed.
+pub(crate) struct NoteFailure<'a> {
+    pub(crate) message: i64,
+    pub(crate) error: &'a str,
+    pub(crate) due_at: Timestamp,
+}
+
+impl Step for NoteFailure<'_> {
+    type Value = ();
+
+    async fn take(&self, connection: &mut AnyConnection) -> Result<(), Failure> {
+        // PostgreSQL's text cannot hold a NUL, and other people's error texts are not to be trusted with that.
+        let error = self.error[..self.error.floor_char_boundary(FAILURE_BYTES)].replace('\0', " ");
+        sqlx::query("UPDATE outbox SET failures = failures + 1, last_error = $2, due_at = $3 WHERE id = $1")
+            .bind(self.message)
+            .bind(error)
+            .bind(self.due_at.0)
+            .execute(&mut *connection)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Adds a token.
+pub(crate) struct AddToken<'a>(pub(crate) &'a ApiToken);
+
+impl Step for AddToken<'_> {
+    type Value = ();
+
+    async fn take(&self, connection: &mut AnyConnection) -> Result<(), Failure> {
+        let token = self.0;
+        let text = "INSERT INTO tokens (id, label, hash, scope, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
+        let added = sqlx::query(text)
+            .bind(token.id.as_str())
+            .bind(token.label.as_str())
+            .bind(token.hash.as_str())
+            .bind(token.scope.as_str())
+            .bind(token.created_at.0)
+            .bind(token.expires_at.map(|at| at.0))
+            .execute(&mut *connection)
+            .await;
+        match added {
+            Ok(_) => Ok(()),
+            Err(error) if is_double(&error) => Err(StoreError::Conflict { what: "token", id: token.id.clone() }.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Removes a token; false when there is none of that id.
+pub(crate) struct RemoveToken<'a>(pub(crate) &'a str);
+
+impl Step for RemoveToken<'_> {
+    type Value = bool;
+
+    async fn take(&self, connection: &mut AnyConnection) -> Result<bool, Failure> {
+        let removed = sqlx::query("DELETE FROM tokens WHERE id = $1").bind(self.0).execute(&mut *connection).await?;
+        Ok(removed.rows_affected() > 0)
+    }
+}
+
+/// Writes to see whether writing works: only a commit tells of a full disk.
+pub(crate) struct Beat;
+
+impl Step for Beat {
+    type Value = ();
+
+    async fn take(&self, connection: &mut AnyConnection) -> Result<(), Failure> {
+        sqlx::query("UPDATE pulse SET beats = beats + 1 WHERE id = 1").execute(&mut *connection).await?;
+        Ok(())
+    }
 }

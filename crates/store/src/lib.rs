@@ -1,4 +1,4 @@
-//! Durable state: the [`Store`](strawboss_core::store::Store) of core, kept in a database.
+//! Durable state: the [`Store`](strawboss_core::store::Store) of core, kept in SQLite or PostgreSQL.
 //!
 //! Responsible for: opening and migrating the database, one transaction per change set, versions, the guard that a
 //! task has at most one live run, the outbox, and saying clearly why something cannot be kept. It must not: decide
@@ -20,7 +20,6 @@
 mod commit;
 mod entity;
 mod error;
-mod file;
 mod open;
 mod read;
 mod sql;
@@ -28,5 +27,5 @@ mod sql;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
-pub use open::OpenError;
+pub use open::{OpenError, masked};
 pub use sql::{REPORT_BYTES, SqlStore};

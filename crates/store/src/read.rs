@@ -1,8 +1,8 @@
-//! The store's port: what is asked, and the transactions that small writes need.
+//! The store's port: what is asked of it.
 
-use crate::commit;
+use crate::commit::{AddToken, Beat, InitSetting, NextNumber, NoteFailure, RemoveToken};
 use crate::entity::{Entity, from_row};
-use crate::error::{Failure, is_double};
+use crate::error::Failure;
 use crate::sql::SqlStore;
 use futures_util::TryStreamExt;
 use sqlx::any::{AnyArguments, AnyRow};
@@ -12,9 +12,6 @@ use strawboss_core::run::{Run, Sandbox};
 use strawboss_core::store::{ApiToken, ChangeSet, Message, Store, StoreError, StoredReport, TaskFilter};
 use strawboss_core::task::Task;
 use strawboss_core::{RunId, SandboxId, TaskId, TaskState, Timestamp};
-
-/// How much of a failure's text is kept with a message of the outbox, in bytes.
-const FAILURE_BYTES: usize = 4096;
 
 /// Reads no row, only the index.
 const TASK_COUNTS: &str = "SELECT state, CAST(COUNT(*) AS BIGINT) FROM tasks GROUP BY state";
@@ -107,21 +104,11 @@ impl Store for SqlStore {
         if changes.is_empty() {
             return Ok(());
         }
-        let mut writing = self.write().await?;
-        let done = match writing.connection() {
-            Ok(connection) => commit::apply(connection, changes).await,
-            Err(failure) => Err(failure),
-        };
-        self.end(writing, done).await
+        self.transact(changes).await
     }
 
     async fn task_number_next(&self, slug: &str) -> Result<u64, StoreError> {
-        let mut writing = self.write().await?;
-        let done = match writing.connection() {
-            Ok(connection) => commit::next_number(connection, slug).await,
-            Err(failure) => Err(failure),
-        };
-        self.end(writing, done).await
+        self.transact(NextNumber(slug)).await
     }
 
     async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
@@ -236,43 +223,11 @@ impl Store for SqlStore {
     }
 
     async fn outbox_failed(&self, id: i64, error: &str, due_at: Timestamp) -> Result<(), StoreError> {
-        // PostgreSQL's text cannot hold a NUL, and other people's error texts are not to be trusted with that.
-        let error = error[..error.floor_char_boundary(FAILURE_BYTES)].replace('\0', " ");
-        let mut writing = self.write().await?;
-        let done = async {
-            sqlx::query("UPDATE outbox SET failures = failures + 1, last_error = $2, due_at = $3 WHERE id = $1")
-                .bind(id)
-                .bind(error)
-                .bind(due_at.0)
-                .execute(writing.connection()?)
-                .await?;
-            Ok(())
-        }
-        .await;
-        self.end(writing, done).await
+        self.transact(NoteFailure { message: id, error, due_at }).await
     }
 
     async fn token_add(&self, token: &ApiToken) -> Result<(), StoreError> {
-        let mut writing = self.write().await?;
-        let done = async {
-            let text = "INSERT INTO tokens (id, label, hash, scope, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
-            let added = sqlx::query(text)
-                .bind(token.id.as_str())
-                .bind(token.label.as_str())
-                .bind(token.hash.as_str())
-                .bind(token.scope.as_str())
-                .bind(token.created_at.0)
-                .bind(token.expires_at.map(|at| at.0))
-                .execute(writing.connection()?)
-                .await;
-            match added {
-                Ok(_) => Ok(()),
-                Err(error) if is_double(&error) => Err(StoreError::Conflict { what: "token", id: token.id.clone() }.into()),
-                Err(error) => Err(Failure::Sql(error)),
-            }
-        }
-        .await;
-        self.end(writing, done).await
+        self.transact(AddToken(token)).await
     }
 
     async fn token_list(&self) -> Result<Vec<ApiToken>, StoreError> {
@@ -291,38 +246,19 @@ impl Store for SqlStore {
     }
 
     async fn token_remove(&self, id: &str) -> Result<bool, StoreError> {
-        let mut writing = self.write().await?;
-        let done = async {
-            let removed = sqlx::query("DELETE FROM tokens WHERE id = $1").bind(id).execute(writing.connection()?).await?;
-            Ok(removed.rows_affected() > 0)
-        }
-        .await;
-        self.end(writing, done).await
+        self.transact(RemoveToken(id)).await
     }
 
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError> {
-        let mut writing = self.write().await?;
-        let done = match writing.connection() {
-            Ok(connection) => commit::init_setting(connection, key, value).await,
-            Err(failure) => Err(failure),
-        };
-        self.end(writing, done).await
+        self.transact(InitSetting { name: key, value }).await
     }
 
     fn kind(&self) -> &'static str {
-        // The only database that can be opened so far.
-        "sqlite"
+        self.word()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        // Only a write that is committed tells of a full disk.
-        let mut writing = self.write().await?;
-        let done = async {
-            sqlx::query("UPDATE pulse SET beats = beats + 1 WHERE id = 1").execute(writing.connection()?).await?;
-            Ok(())
-        }
-        .await;
-        self.end(writing, done).await
+        self.transact(Beat).await
     }
 }
 

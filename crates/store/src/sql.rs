@@ -2,45 +2,58 @@
 //!
 //! One connection writes, a few read. What is in the transactions is in `commit` and `read`.
 
-use crate::error::{Failure, meaning};
-use crate::file::Identity;
-use sqlx::any::AnyPoolOptions;
+use crate::error::{Failure, Trouble, meaning, words};
+use crate::open::{Claim, Identity, OpenError, Server};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Row};
+use std::time::Duration;
 use strawboss_core::store::StoreError;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The largest report that is kept, in bytes. A supervisor's messages are bounded well below it; this is the last wall
 /// before the disk.
 pub const REPORT_BYTES: usize = 1024 * 1024;
 
+/// How often a transaction is tried that others got in the way of, and the longest pause before the next try.
+const TRIES: u32 = 12;
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+/// How long one try may take: a server that answers nothing is then taken for gone.
+const TRY: Duration = Duration::from_secs(90);
+/// How long it is tried to find out whether a commit landed whose answer was lost.
+const UNSURE: Duration = Duration::from_secs(20);
+
 /// State in a database.
 ///
-/// Made by [`SqlStore::open_sqlite`]. Share it behind an `Arc`; call [`SqlStore::close`] when draining, so that the
-/// write-ahead log is folded into the file (it is folded in at the next start otherwise).
+/// Made by [`SqlStore::open_sqlite`] or [`SqlStore::open_postgres`]. Share it behind an `Arc`; call [`SqlStore::close`]
+/// when draining, so that SQLite's write-ahead log is folded into the file (it is folded in at the next start otherwise).
 pub struct SqlStore {
     writer: Mutex<Writer>,
     /// None: everything goes through the writer (a database in memory belongs to its connection).
     readers: Option<AnyPool>,
-    /// Starts a transaction that may write.
-    begin: &'static str,
     /// Which database, for people.
     place: String,
-    /// None: no file.
-    file: Option<Identity>,
+    database: Database,
+}
+
+/// What is special to a kind of database.
+pub(crate) enum Database {
+    Sqlite {
+        /// None: in memory.
+        file: Option<Identity>,
+    },
+    Postgres(Server),
 }
 
 /// The one connection that writes.
 pub(crate) struct Writer {
-    /// None: closed.
+    /// None: closed, or lost.
     connection: Option<AnyConnection>,
+    closed: bool,
     /// Whether a transaction was begun and its end is not known.
     begun: bool,
-}
-
-/// A transaction that may write; left alone (dropped), it is rolled back before the next one starts.
-pub(crate) struct Writing<'a> {
-    writer: MutexGuard<'a, Writer>,
+    /// What the connection holds, where it holds anything.
+    claim: Option<Claim>,
 }
 
 /// A connection to read with.
@@ -49,8 +62,25 @@ pub(crate) enum Reading<'a> {
     Shared(MutexGuard<'a, Writer>),
 }
 
+/// What a transaction does. It may be done more than once.
+pub(crate) trait Step: Sync {
+    /// What it gives when it is kept.
+    type Value: Send;
+
+    /// Does it, inside the transaction; whoever calls ends that.
+    fn take(&self, connection: &mut AnyConnection) -> impl Future<Output = Result<Self::Value, Failure>> + Send;
+}
+
+/// How a try went wrong.
+enum Miss {
+    /// Nothing was changed.
+    Nothing(Failure),
+    /// The answer to the commit was lost: the number of its transaction, and what it would have given.
+    Unsure(i64),
+}
+
 impl Writer {
-    fn connection(&mut self) -> Result<&mut AnyConnection, Failure> {
+    pub(crate) fn connection(&mut self) -> Result<&mut AnyConnection, Failure> {
         self.connection.as_mut().ok_or_else(|| Failure::Sql(sqlx::Error::PoolClosed))
     }
 
@@ -68,12 +98,11 @@ impl Writer {
         }
         Ok(())
     }
-}
 
-impl Writing<'_> {
-    /// The connection, inside the transaction.
-    pub(crate) fn connection(&mut self) -> Result<&mut AnyConnection, Failure> {
-        self.writer.connection()
+    /// Lets a connection go that does not answer any more.
+    fn lose(&mut self) {
+        self.connection = None;
+        self.begun = false;
     }
 }
 
@@ -88,22 +117,43 @@ impl Reading<'_> {
 }
 
 impl SqlStore {
-    pub(crate) fn new(
-        connection: AnyConnection,
-        readers: Option<AnyPool>,
-        begin: &'static str,
-        place: String,
-        file: Option<Identity>,
-    ) -> Self {
-        Self { writer: Mutex::new(Writer { connection: Some(connection), begun: false }), readers, begin, place, file }
+    pub(crate) fn new(connection: AnyConnection, readers: Option<AnyPool>, place: String, database: Database) -> Self {
+        let writer = Writer { connection: Some(connection), closed: false, begun: false, claim: None };
+        Self { writer: Mutex::new(writer), readers, place, database }
     }
 
-    /// Folds the write-ahead log into the file and closes it. Whatever is asked afterwards is `Unavailable`.
+    /// What people call this kind of database.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.database {
+            Database::Sqlite { .. } => "sqlite",
+            Database::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// Makes this the only store that writes to its database, until it is closed: a second control plane is refused, and
+    /// told of `who` ("web-1, pid 7"). The claim is the writing connection's own, so that nothing is written without it;
+    /// when it was lost with the connection and somebody else took it, nothing is written any more.
+    ///
+    /// A file of SQLite is claimed with the data directory that it lies in.
+    pub async fn claim(&self, who: &str) -> Result<(), OpenError> {
+        let Database::Postgres(server) = &self.database else { return Ok(()) };
+        let claim = Claim::new(who);
+        let mut writer = self.writer.lock().await;
+        match &mut writer.connection {
+            Some(connection) => server.hold(connection, &claim).await?,
+            None => writer.connection = Some(server.connect(Some(&claim)).await?),
+        }
+        writer.claim = Some(claim);
+        Ok(())
+    }
+
+    /// Folds SQLite's write-ahead log into the file and closes everything. Whatever is asked afterwards is `Unavailable`.
     pub async fn close(&self) {
         if let Some(readers) = &self.readers {
             readers.close().await;
         }
         let mut writer = self.writer.lock().await;
+        writer.closed = true;
         if let Err(error) = writer.settle().await {
             tracing::debug!(error = ?error, "closing a closed store");
         }
@@ -114,45 +164,111 @@ impl SqlStore {
         }
     }
 
-    /// Starts a transaction that may write; it waits for the one before it.
-    pub(crate) async fn write(&self) -> Result<Writing<'_>, StoreError> {
+    /// Does what `step` does in one transaction: all of it or nothing. It waits for the one before it. The step is done
+    /// again when others got in the way or when the connection went.
+    pub(crate) async fn transact<S: Step>(&self, step: S) -> Result<S::Value, StoreError> {
         let mut writer = self.writer.lock().await;
-        if self.file.as_ref().is_some_and(|file| !file.is_there()) {
+        self.look_at_the_file()?;
+        let mut pause = Duration::from_millis(2);
+        let mut lost = false;
+        for tries in 1.. {
+            let mut value = None;
+            let failure = match self.attempt(&mut writer, &step, &mut value).await {
+                Ok(()) => return value.ok_or_else(|| self.meaning(Failure::Sql(sqlx::Error::RowNotFound))),
+                Err(Miss::Nothing(failure)) => failure,
+                Err(Miss::Unsure(number)) => match (self.landed(&mut writer, number).await, value) {
+                    (Ok(true), Some(value)) => return Ok(value),
+                    (Ok(_), _) => Failure::Sql(sqlx::Error::WorkerCrashed),
+                    (Err(failure), _) => return Err(self.meaning(failure)),
+                },
+            };
+            let again = match Trouble::in_failure(&failure) {
+                Some(Trouble::Contended) => tries < TRIES,
+                // A connection that was lost while nobody looked: a fresh one is worth one try.
+                Some(Trouble::Away) => !std::mem::replace(&mut lost, true),
+                _ => false,
+            };
+            if !again {
+                return Err(self.meaning(failure));
+            }
+            tracing::debug!(store.place = %self.place, tries, error = ?failure, "a transaction is done again");
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+        Err(self.meaning(Failure::Sql(sqlx::Error::RowNotFound)))
+    }
+
+    fn look_at_the_file(&self) -> Result<(), StoreError> {
+        if let Database::Sqlite { file: Some(file) } = &self.database
+            && !file.is_there()
+        {
             let why = format!(
                 "{} was deleted or replaced while Strawboss runs: put it back, or stop Strawboss and start it again",
                 self.place
             );
             return Err(StoreError::Unavailable { why });
         }
-        let begun = async {
-            writer.settle().await?;
-            writer.begun = true;
-            let begun = writer.connection()?.execute(self.begin).await;
-            if begun.is_err() {
-                writer.begun = false;
-            }
-            begun.map_err(Failure::Sql)
-        }
-        .await;
-        match begun {
-            Ok(_) => Ok(Writing { writer }),
-            Err(failure) => Err(self.meaning(failure)),
-        }
+        Ok(())
     }
 
-    /// Ends a transaction: keeps what was written when `done` is good, nothing otherwise.
-    pub(crate) async fn end<T>(&self, mut writing: Writing<'_>, done: Result<T, Failure>) -> Result<T, StoreError> {
-        let ended = async {
-            let value = done?;
-            writing.connection()?.execute("COMMIT").await?;
-            writing.writer.begun = false;
-            Ok(value)
-        };
-        let ended = ended.await;
-        if ended.is_err() {
-            writing.writer.settle().await.map_err(|failure| self.meaning(failure))?;
+    /// One try. Its value is put into `value` before the commit.
+    async fn attempt<S: Step>(&self, writer: &mut Writer, step: &S, value: &mut Option<S::Value>) -> Result<(), Miss> {
+        if writer.closed {
+            return Err(Miss::Nothing(Failure::Sql(sqlx::Error::PoolClosed)));
         }
-        ended.map_err(|failure| self.meaning(failure))
+        let Database::Postgres(server) = &self.database else {
+            return embedded(writer, step, value).await.map_err(Miss::Nothing);
+        };
+        if writer.connection.is_none() {
+            let connection =
+                server.connect(writer.claim.as_ref()).await.map_err(|error| Miss::Nothing(Failure::of_opening(&error)))?;
+            tracing::info!(store.place = %self.place, "the state is connected again");
+            writer.connection = Some(connection);
+        }
+        let Ok(tried) = timeout(TRY, served(writer, step, value)).await else {
+            writer.lose();
+            return Err(Miss::Nothing(Failure::Sql(sqlx::Error::WorkerCrashed)));
+        };
+        if let Err(miss) = &tried
+            && !matches!(miss, Miss::Nothing(failure) if Trouble::in_failure(failure) != Some(Trouble::Away))
+        {
+            writer.lose();
+        }
+        tried
+    }
+
+    /// Whether the transaction of that number was committed.
+    async fn landed(&self, writer: &mut Writer, number: i64) -> Result<bool, Failure> {
+        let Database::Postgres(server) = &self.database else { return Ok(false) };
+        let until = Instant::now() + UNSURE;
+        loop {
+            let status = match &mut writer.connection {
+                Some(connection) => asked(connection, number).await,
+                None => match server.connect(writer.claim.as_ref()).await {
+                    Ok(connection) => asked(writer.connection.insert(connection), number).await,
+                    Err(error @ OpenError::Away { .. }) => Err(error.to_string()),
+                    Err(error) => return Err(Failure::of_opening(&error)),
+                },
+            };
+            let why = match status.as_deref() {
+                Ok("committed") => return Ok(true),
+                Ok("aborted") => return Ok(false),
+                // The server has not noticed yet that the connection of that transaction is gone.
+                Ok(_) => "its server still works on it",
+                Err(why) => {
+                    writer.lose();
+                    why
+                }
+            };
+            if Instant::now() > until {
+                let why = format!(
+                    "the connection to {} was lost in the middle of a commit, and whether it landed is not known: {why}",
+                    self.place
+                );
+                return Err(StoreError::Unavailable { why }.into());
+            }
+            sleep(PAUSE_MAX).await;
+        }
     }
 
     /// A connection to read with.
@@ -171,37 +287,85 @@ impl SqlStore {
     }
 }
 
+/// What became of a transaction, in PostgreSQL's words.
+async fn asked(connection: &mut AnyConnection, number: i64) -> Result<String, String> {
+    let asked = sqlx::query("SELECT COALESCE(txid_status($1), 'aborted')").bind(number).fetch_one(connection).await;
+    asked.and_then(|row| row.try_get(0)).map_err(|error| words(&error))
+}
+
+/// A try on a database that is part of this process.
+async fn embedded<S: Step>(writer: &mut Writer, step: &S, value: &mut Option<S::Value>) -> Result<(), Failure> {
+    writer.settle().await?;
+    writer.begun = true;
+    let done = async {
+        writer.connection()?.execute("BEGIN IMMEDIATE").await?;
+        *value = Some(step.take(writer.connection()?).await?);
+        writer.connection()?.execute("COMMIT").await?;
+        Ok(())
+    };
+    match done.await {
+        Ok(()) => {
+            writer.begun = false;
+            Ok(())
+        }
+        Err(failure) => {
+            writer.settle().await?;
+            Err(failure)
+        }
+    }
+}
+
+/// A try on a server, which may go away at any moment of it.
+async fn served<S: Step>(writer: &mut Writer, step: &S, value: &mut Option<S::Value>) -> Result<(), Miss> {
+    let nothing = |error: sqlx::Error| Miss::Nothing(error.into());
+    writer.settle().await.map_err(Miss::Nothing)?;
+    writer.begun = true;
+    let connection = writer.connection().map_err(Miss::Nothing)?;
+    let done = async {
+        connection.execute("BEGIN ISOLATION LEVEL SERIALIZABLE").await?;
+        // By this number the server can be asked later what became of it.
+        let number: i64 = connection.fetch_one("SELECT txid_current()").await?.try_get(0)?;
+        *value = Some(step.take(connection).await?);
+        Ok(number)
+    };
+    let number = match done.await {
+        Ok(number) => number,
+        Err(failure) => {
+            if Trouble::in_failure(&failure) != Some(Trouble::Away) {
+                connection.execute("ROLLBACK").await.map_err(nothing)?;
+                writer.begun = false;
+            }
+            return Err(Miss::Nothing(failure));
+        }
+    };
+    match connection.execute("COMMIT").await {
+        Ok(_) => {
+            writer.begun = false;
+            Ok(())
+        }
+        Err(error) if Trouble::of(&error) == Trouble::Away => Err(Miss::Unsure(number)),
+        // The server has rolled back.
+        Err(error) => {
+            writer.begun = false;
+            Err(nothing(error))
+        }
+    }
+}
+
 impl std::fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SqlStore").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
-/// A pool of connections that only read; `settings` are statements for each new connection.
-pub(crate) fn readers(options: sqlx::any::AnyConnectOptions, settings: &'static str) -> AnyPool {
-    AnyPoolOptions::new()
-        // Each is a thread and a page cache; the engine reads little, the dashboard a list now and then.
-        .max_connections(3)
-        .min_connections(0)
-        .idle_timeout(std::time::Duration::from_mins(1))
-        .acquire_timeout(std::time::Duration::from_secs(30))
-        // A file needs no ping before each use.
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                connection.execute(settings).await?;
-                Ok(())
-            })
-        })
-        .connect_lazy_with(options)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::SqlStore;
+    use super::{SqlStore, Step};
     use crate::conformance::sample;
-    use sqlx::{AssertSqlSafe, Executor};
+    use crate::error::Failure;
+    use sqlx::{AnyConnection, AssertSqlSafe, Executor};
     use strawboss_core::store::{Store, StoreError, TaskFilter};
+    use tokio::sync::Notify;
 
     async fn set(store: &SqlStore, pragma: String) {
         let mut writer = store.writer.lock().await;
@@ -244,15 +408,29 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (store, other) = (file(&dir).await, file(&dir).await);
         set(&store, "PRAGMA busy_timeout = 20".to_owned()).await;
-        let holding = other.write().await.unwrap();
+        let mut holding = other.writer.lock().await;
+        holding.connection().unwrap().execute("BEGIN IMMEDIATE").await.unwrap();
         let error = store.commit(&sample::adds(&sample::task(1))).await.unwrap_err();
         let StoreError::Unavailable { why } = &error else { panic!("{error:?}") };
         assert!(why.contains("database is locked") && why.contains("one control plane per data directory"), "{why}");
         assert!(matches!(store.ping().await, Err(StoreError::Unavailable { .. })));
         // Readers do not care.
         assert_eq!(store.task_list(&TaskFilter::default()).await.unwrap(), []);
-        other.end(holding, Ok(())).await.unwrap();
+        holding.connection().unwrap().execute("ROLLBACK").await.unwrap();
         store.commit(&sample::adds(&sample::task(1))).await.unwrap();
+    }
+
+    /// Writes, says so, and stays in its transaction.
+    struct Lingers<'a>(&'a Notify);
+
+    impl Step for Lingers<'_> {
+        type Value = ();
+
+        async fn take(&self, connection: &mut AnyConnection) -> Result<(), Failure> {
+            connection.execute("UPDATE pulse SET beats = 99").await?;
+            self.0.notify_one();
+            std::future::pending().await
+        }
     }
 
     #[tokio::test]
@@ -260,9 +438,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for store in [file(&dir).await, SqlStore::open_sqlite_in_memory().await.unwrap()] {
             for _ in 0..2 {
-                let mut left = store.write().await.unwrap();
-                left.connection().unwrap().execute("UPDATE pulse SET beats = 99").await.unwrap();
-                drop(left);
+                let written = Notify::new();
+                tokio::select! {
+                    _ = store.transact(Lingers(&written)) => panic!("it does not end"),
+                    () = written.notified() => {}
+                }
                 let mut reading = store.reading().await.unwrap();
                 let row = reading.connection().unwrap().fetch_one("SELECT beats FROM pulse").await.unwrap();
                 assert_ne!(sqlx::Row::get::<i64, _>(&row, 0), 99);
@@ -289,7 +469,7 @@ mod tests {
             let row = connection.fetch_one(AssertSqlSafe(format!("PRAGMA {pragma}"))).await.unwrap();
             sqlx::Row::get(&row, 0)
         };
-        let mut writing = store.write().await.unwrap();
+        let mut writing = store.writer.lock().await;
         let writer = writing.connection().unwrap();
         assert_eq!(number(writer, "synchronous").await, 2, "FULL");
         assert_eq!(number(writer, "foreign_keys").await, 1);

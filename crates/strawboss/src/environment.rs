@@ -33,7 +33,7 @@ variables! {
     DATA_DIR = "STRAWBOSS_DATA_DIR", "Where state, mirrors and recordings lie; overrules `server.data_dir`. A relative path is relative to the current folder.", "`.strawboss` beside the configuration";
     RUNNER = "STRAWBOSS_RUNNER", "`auto`, `docker` or `process`; overrules `runner.type`.", "`auto`";
     MAX_CONCURRENT = "STRAWBOSS_MAX_CONCURRENT", "How many runs there may be at once; overrules `runner.max_concurrent`.", "2";
-    DATABASE_URL = "DATABASE_URL", "The database; overrules `database`. Only `sqlite` is supported by this version.", "`sqlite`";
+    DATABASE_URL = "DATABASE_URL", "`sqlite`, or `postgres://user:password@host:5432/database`; overrules `database`. What libpq reads from `PGPASSWORD`, `PGPASSFILE`, `PGSSLMODE` and their like counts too.", "`sqlite`";
     LOG_LEVEL = "LOG_LEVEL", "`error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,strawboss_engine=debug`; overrules `log.level`.", "`info`; for other commands than `serve`, `warn`";
     LOG_FORMAT = "STRAWBOSS_LOG_FORMAT", "`pretty` or `json`; overrules `log.format`.", "`pretty`";
     SERVER = "STRAWBOSS_SERVER", "The address of the service that commands talk to; the same as `--server`.", "the one of the configuration";

@@ -39,6 +39,12 @@ impl Mount {
         run(as_root("mount").arg("--bind").arg(at).arg(at))?;
         Ok(Self { at: at.to_owned() })
     }
+
+    /// How many bytes are free in it.
+    pub fn free(&self) -> Result<u64> {
+        let found = nix::sys::statvfs::statvfs(&self.at)?;
+        Ok(found.blocks_available() * found.fragment_size())
+    }
 }
 
 impl Drop for Mount {

@@ -5,11 +5,13 @@
 
 pub mod backlog;
 pub mod lab;
+pub mod postgres;
 pub mod programs;
 pub mod repository;
 pub mod world;
 
 pub use backlog::{BacklogFile, Row};
 pub use lab::{Mount, OwnEngine};
+pub use postgres::{Postgres, Stop};
 pub use repository::Repository;
 pub use world::{RunnerKind, World, WorldOptions};

@@ -85,7 +85,10 @@ fn shown(settings: &Settings, file: &PathBuf) -> Value {
             "public_names": settings.server.public_names,
             "metrics_on_loopback": settings.server.metrics_on_loopback,
         },
-        "database": match settings.database { Database::Sqlite => "sqlite" },
+        "database": match &settings.database {
+            Database::Sqlite => "sqlite".to_owned(),
+            Database::Postgres(url) => url.to_string(),
+        },
         "log": { "level": settings.log.level, "format": format },
         "backlogs": settings.backlogs.iter().map(|backlog| json!({
             "type": "csv",

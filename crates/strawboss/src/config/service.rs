@@ -2,7 +2,7 @@
 //! sandboxes, how it logs.
 
 use super::problem::{Problem, Problems};
-use super::settings::{self, Database, LogFormat, RunnerKind};
+use super::settings::{self, Database, DatabaseUrl, LogFormat, RunnerKind};
 use super::table::{self, Field, Table};
 use super::{DEFAULT_IMAGE, Flags, LISTEN, suggest};
 use crate::environment::{self, Environment, Variable};
@@ -100,29 +100,29 @@ pub(super) fn server(
 
 pub(super) fn database(field: Option<&Field<'_>>, environment: &Environment, problems: &mut Problems) -> Option<Database> {
     let judge = |text: &str| match text {
-        "sqlite" => Ok(Database::Sqlite),
+        "sqlite" => Some(Database::Sqlite),
         _ if text.starts_with("postgres://") || text.starts_with("postgresql://") => {
-            Err("PostgreSQL is not supported by this version")
+            Some(Database::Postgres(DatabaseUrl::new(text.to_owned())))
         }
-        _ => Err("must be `sqlite`"),
+        _ => None,
     };
-    let hint = "Write `sqlite`, or leave it out: the state is then a file in the data directory.";
+    let why = "must be `sqlite` or `postgres://…`";
+    let hint = "Write `postgres://user@host:5432/database`, or `sqlite`: the state is then a file in the data directory.";
     if let Some(text) = environment.get(&environment::DATABASE_URL) {
         // Not repeated: it may hold a password.
         let name = environment::DATABASE_URL.name;
-        return judge(text)
-            .map_err(|why| problems.push(Problem::of(name, format!("{name}: {why}")).hint("Unset it, or set it to `sqlite`.")))
-            .ok();
+        let judged = judge(text.trim());
+        if judged.is_none() {
+            problems.push(Problem::of(name, format!("{name} {why}")).hint(hint));
+        }
+        return judged;
     }
     let Some(field) = field else { return Some(Database::Sqlite) };
-    let text = field.text(problems)?;
-    match judge(&text) {
-        Ok(database) => Some(database),
-        Err(why) => {
-            problems.push(Problem::of_secret(field.node.span.clone(), format!("database: {why}")).hint(hint));
-            None
-        }
+    let judged = judge(&field.text(problems)?);
+    if judged.is_none() {
+        problems.push(Problem::of_secret(field.node.span.clone(), format!("database {why}")).hint(hint));
     }
+    judged
 }
 
 pub(super) fn runner(

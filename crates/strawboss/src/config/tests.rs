@@ -2,7 +2,7 @@
 
 use super::{ConfigError, Flags, parse};
 use crate::config::Config;
-use crate::config::settings::{ClaudeSource, RunnerKind, SecretSource};
+use crate::config::settings::{ClaudeSource, Database, RunnerKind, SecretSource};
 use crate::environment::Environment;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -210,7 +210,7 @@ fn wrong_variables_and_flags_are_reported_with_the_file() {
     let values = [
         ("STRAWBOSS_LISTEN", "nowhere"),
         ("STRAWBOSS_RUNNER", "dokcer"),
-        ("DATABASE_URL", "postgres://user:hunter2@host/db"),
+        ("DATABASE_URL", "postgre://user:hunter2@host/db"),
         ("LOG_LEVEL", "=="),
         ("STRAWBOSS_LOG_FORMAT", "xml"),
     ];
@@ -218,6 +218,18 @@ fn wrong_variables_and_flags_are_reported_with_the_file() {
     let report = read_with("serve: {}\n", &flags, &values).unwrap_err();
     assert!(!report.contains("hunter2"), "{report}");
     insta::assert_snapshot!(report);
+}
+
+#[test]
+fn a_database_is_shown_without_its_password() {
+    let url = "postgres://crew:hunter2@db:5432/crew?sslmode=require";
+    let config = read(&format!("database: '{url}'\n")).unwrap();
+    let Database::Postgres(read) = &config.settings.database else { panic!("{:?}", config.settings.database) };
+    assert_eq!(read.reveal(), url);
+    assert!(!format!("{:?} {read}", config.settings).contains("hunter2"));
+    // The variable overrules the file.
+    let report = read_with("database: mysql\n", &Flags::default(), &[("DATABASE_URL", "sqlite")]).unwrap();
+    assert_eq!(report.settings.database, Database::Sqlite);
 }
 
 #[test]

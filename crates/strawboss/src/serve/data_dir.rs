@@ -152,12 +152,17 @@ fn lock(data_dir: &Path) -> Result<File, Failure> {
         return Err(io(format_args!("lock {}", path.display()))(error)
             .fix("The data directory needs a file system with locks: a local disk, not every network share."));
     }
-    let holder = format!("process {} on {}\n", std::process::id(), hostname());
+    let holder = format!("{}\n", this_process());
     file.set_len(0)
         .and_then(|()| file.rewind())
         .and_then(|()| file.write_all(holder.as_bytes()))
         .map_err(io(format_args!("write {}", path.display())))?;
     Ok(file)
+}
+
+/// Who we are, for those who find us holding something.
+pub(crate) fn this_process() -> String {
+    format!("process {} on {}", std::process::id(), hostname())
 }
 
 /// Whether the process that wrote this has ended on this machine: then only a program that it was just starting when it was

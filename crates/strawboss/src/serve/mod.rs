@@ -7,6 +7,7 @@ pub(crate) mod data_dir;
 mod doors;
 pub(crate) mod providers;
 pub(crate) mod runner;
+pub(crate) mod state;
 
 use crate::config::settings::{Csv, RunnerKind, Settings};
 use crate::config::{self, Config, Flags};
@@ -29,7 +30,6 @@ use strawboss_runner::SocketDoors;
 use strawboss_server::door::DoorContext;
 use strawboss_server::door::gateway::GatewayWays;
 use strawboss_server::{AuthConfig, Measure, Server, ServerConfig};
-use strawboss_store::SqlStore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +82,14 @@ pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<ExitStatus
     let mut signals = Signals::new()?;
     let data_dir = DataDir::take(&config.settings.server.data_dir)?;
     let secrets = data_dir.secrets()?;
-    let service = Service::wire(&config, &data_dir, &secrets, &context.environment).await?;
+    let service = tokio::select! {
+        wired = Service::wire(&config, &data_dir, &secrets, &context.environment) => wired?,
+        // A database may be waited for; a step on its tables that is cut off is taken back by it.
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopped before anything was started");
+            return Ok(ExitStatus::Interrupted);
+        }
+    };
     let address = service.server.local_addr();
     service.engine.start().await.map_err(|error| {
         Failure::new(format!("the engine could not start: {error}")).fix("`strawboss doctor` says what is wrong.")
@@ -168,9 +175,7 @@ struct Service {
 impl Service {
     async fn wire(config: &Config, data_dir: &DataDir, secrets: &Secrets, environment: &Environment) -> Result<Self, Failure> {
         let settings = &config.settings;
-        let store = SqlStore::open_sqlite(&data_dir.path().join("strawboss.db"))
-            .await
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let store = state::take(&settings.database, data_dir.path(), &secrets.installation).await?;
         let runner = runner::runner(&settings.runner, data_dir.path(), &secrets.installation).await?;
         let gpus = match runner.info().await {
             Ok(info) => {

@@ -1,6 +1,6 @@
 //! The file under SQLite: finding or making it, keeping others out of it, and noticing when it is taken away.
 
-use crate::open::OpenError;
+use super::OpenError;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ impl Identity {
 /// and hashes of tokens. Gives back its absolute path.
 pub(crate) fn prepare(path: &Path) -> Result<PathBuf, OpenError> {
     let failed = |source| OpenError::File { path: path.to_owned(), source };
-    let unusable = |why| OpenError::Unusable { path: path.to_owned(), why };
+    let unusable = |why: &str| OpenError::Unusable { place: path.display().to_string(), why: why.to_owned() };
     let name = path.file_name().ok_or_else(|| unusable("it names no file"))?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -80,14 +80,15 @@ fn take_rights_away(file: &Path) {
 pub(crate) fn url_of(path: &Path) -> Result<String, OpenError> {
     use std::fmt::Write;
     // Opening a lossy path would open another file.
-    let text = path.to_str().ok_or_else(|| OpenError::Unusable { path: path.to_owned(), why: "its name is not UTF-8" })?;
+    let unusable = |why: &str| OpenError::Unusable { place: path.display().to_string(), why: why.to_owned() };
+    let text = path.to_str().ok_or_else(|| unusable("its name is not UTF-8"))?;
     let mut url = "sqlite://".to_owned();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
             url.push(char::from(byte));
         } else if write!(url, "%{byte:02X}").is_err() {
             // Writing to a String does not fail.
-            return Err(OpenError::Unusable { path: path.to_owned(), why: "its name cannot be written as a URL" });
+            return Err(unusable("its name cannot be written as a URL"));
         }
     }
     url.push_str("?mode=rw");
