@@ -83,3 +83,29 @@ machine_arch() {
     *) die "no agent binaries exist for this processor: $(uname -m)" "use an x86_64 or aarch64 machine" ;;
   esac
 }
+
+# debian_mirrors SUITE: sources.list lines for the suite, on the mirrors that this machine uses.
+debian_mirrors() {
+  local suite="$1" main security
+  mirror() {
+    # shellcheck disable=SC2016  # apt's own placeholders
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
+      awk -F'|' -v label="$1" '$1 == "Debian" && $2 == label { print $3; exit }'
+  }
+  main="$(mirror Debian)"
+  if [ -z "$main" ]; then
+    as_root apt-get -q update >&2 || true
+    main="$(mirror Debian)"
+  fi
+  [ -n "$main" ] || die "this machine's apt sources name no Debian mirror, so no Debian image can be made" \
+    "let the engine reach a registry, or load the image: docker load <image.tar"
+  security="$(mirror Debian-Security)"
+  echo "deb $main $suite main"
+  case "$suite" in
+    sid | unstable | testing) ;;
+    *)
+      echo "deb $main $suite-updates main"
+      [ -z "$security" ] || echo "deb $security $suite-security main"
+      ;;
+  esac
+}

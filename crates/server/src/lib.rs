@@ -18,7 +18,7 @@ pub mod server;
 pub(crate) mod state;
 pub(crate) mod ui;
 
-pub use auth::AuthConfig;
+pub use auth::{AuthConfig, TrustedProxy};
 pub use door::gateway::GatewayWays;
 pub use door::{Door, DoorContext, DoorHost, DoorWays, SandboxWays, serve_connection};
 pub use measure::Measure;

@@ -31,6 +31,8 @@ variables! {
     CONFIG = "STRAWBOSS_CONFIG", "The configuration file; the same as `--config`.", "the nearest `strawboss.yaml` from the current folder upwards";
     LISTEN = "STRAWBOSS_LISTEN", "Where `serve` listens; overrules `server.listen`.", "`127.0.0.1:7070`";
     DATA_DIR = "STRAWBOSS_DATA_DIR", "Where state, mirrors and recordings lie; overrules `server.data_dir`. A relative path is relative to the current folder.", "`.strawboss` beside the configuration";
+    PUBLIC_NAMES = "STRAWBOSS_PUBLIC_NAMES", "Host names that people reach `serve` by, with blanks or commas between them; overrules `server.public_names`.", "none";
+    TRUSTED_PROXIES = "STRAWBOSS_TRUSTED_PROXIES", "Proxies whose `X-Forwarded-For` is believed: addresses, networks or host names, with blanks or commas between them; overrules `server.trusted_proxies`.", "none";
     RUNNER = "STRAWBOSS_RUNNER", "`auto`, `docker` or `process`; overrules `runner.type`.", "`auto`";
     MAX_CONCURRENT = "STRAWBOSS_MAX_CONCURRENT", "How many runs there may be at once; overrules `runner.max_concurrent`.", "2";
     DATABASE_URL = "DATABASE_URL", "`sqlite`, or `postgres://user:password@host:5432/database`; overrules `database`. What libpq reads from `PGPASSWORD`, `PGPASSFILE`, `PGSSLMODE` and their like counts too.", "`sqlite`";

@@ -6,6 +6,7 @@ pub(crate) mod backoff;
 pub(crate) mod cookie;
 pub(crate) mod guard;
 pub(crate) mod origin;
+mod proxies;
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -15,6 +16,7 @@ use cookie::CookieKey;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use origin::Hosts;
+pub use proxies::TrustedProxy;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
@@ -126,6 +128,8 @@ pub struct AuthConfig {
     pub public_names: Vec<String>,
     /// Whether `/metrics` answers callers on this machine without a token. Not behind a proxy on the same machine.
     pub metrics_on_loopback: bool,
+    /// Proxies whose `X-Forwarded-For` says who asks: else everybody behind one waits when one of them guesses tokens.
+    pub trusted_proxies: Vec<TrustedProxy>,
 }
 
 impl AuthConfig {
@@ -190,6 +194,7 @@ pub struct Auth {
     clock: Arc<dyn Clock>,
     backoff: Mutex<Backoff>,
     metrics_on_loopback: bool,
+    trusted_proxies: Vec<TrustedProxy>,
 }
 
 impl Auth {
@@ -203,6 +208,7 @@ impl Auth {
             clock,
             backoff: Mutex::new(Backoff::default()),
             metrics_on_loopback: config.metrics_on_loopback,
+            trusted_proxies: config.trusted_proxies.clone(),
         }
     }
 
@@ -306,7 +312,8 @@ impl Auth {
     }
 
     /// Turns a secret into a cookie.
-    pub(crate) async fn sign_in(&self, from: IpAddr, headers: &HeaderMap, secret: &str) -> Result<SignedIn, ApiError> {
+    pub(crate) async fn sign_in(&self, peer: IpAddr, headers: &HeaderMap, secret: &str) -> Result<SignedIn, ApiError> {
+        let from = proxies::client(&self.trusted_proxies, peer, headers).await;
         if headers.contains_key(header::ORIGIN) {
             self.hosts.check_origin(headers)?;
         }

@@ -35,6 +35,32 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 const ADDRESS_HINT: &str = "Write it like `127.0.0.1:7070`; port 0 takes any free one.";
 
+const NAME_HINT: &str = "Write it like `crew.example.org`.";
+const PROXY_HINT: &str = "Write an address, a network like `10.0.0.0/8`, or a host name.";
+
+fn host_name(text: &str) -> Result<String, String> {
+    let sound = text.len() <= 253 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
+    if sound { Ok(text.to_owned()) } else { Err(format!("`{text}` is no host name")) }
+}
+
+/// A variable that holds several values, with blanks or commas between them.
+fn words<T>(
+    variable: &Variable,
+    text: &str,
+    hint: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+    problems: &mut Problems,
+) -> Vec<T> {
+    let words = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
+    words
+        .filter_map(|word| {
+            read(word)
+                .map_err(|why| problems.push(Problem::of(variable.name, format!("{}: {why}", variable.name)).hint(hint)))
+                .ok()
+        })
+        .collect()
+}
+
 pub(super) fn server(
     table: Option<Table<'_>>,
     folder: &Path,
@@ -45,6 +71,7 @@ pub(super) fn server(
     let mut listen = Some(LISTEN);
     let mut data_dir = Some(folder.join(".strawboss"));
     let mut public_names = Vec::new();
+    let mut trusted_proxies = Vec::new();
     let mut metrics_on_loopback = false;
     if let Some(mut table) = table {
         if let Some(field) = table.get("listen") {
@@ -63,13 +90,17 @@ pub(super) fn server(
         for name in
             table.read("public_names", problems, |field, problems| field.texts("host names", problems)).unwrap_or_default()
         {
-            let sound = name.value.len() <= 253 && name.value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
-            if sound {
-                public_names.push(name.value);
-            } else {
-                problems.push(
-                    Problem::at(name.span, format!("`{}` is no host name", name.value)).hint("Write it like `crew.example.org`."),
-                );
+            match host_name(&name.value) {
+                Ok(name) => public_names.push(name),
+                Err(why) => problems.push(Problem::at(name.span, why).hint(NAME_HINT)),
+            }
+        }
+        for proxy in
+            table.read("trusted_proxies", problems, |field, problems| field.texts("proxies", problems)).unwrap_or_default()
+        {
+            match proxy.value.parse() {
+                Ok(proxy) => trusted_proxies.push(proxy),
+                Err(why) => problems.push(Problem::at(proxy.span, why).hint(PROXY_HINT)),
             }
         }
         metrics_on_loopback = table.read("metrics_on_loopback", problems, Field::boolean).unwrap_or_default();
@@ -95,7 +126,13 @@ pub(super) fn server(
             }
         };
     }
-    Some(settings::Server { listen: listen?, data_dir: data_dir?, public_names, metrics_on_loopback })
+    if let Some(text) = environment.get(&environment::PUBLIC_NAMES) {
+        public_names = words(&environment::PUBLIC_NAMES, text, NAME_HINT, host_name, problems);
+    }
+    if let Some(text) = environment.get(&environment::TRUSTED_PROXIES) {
+        trusted_proxies = words(&environment::TRUSTED_PROXIES, text, PROXY_HINT, str::parse, problems);
+    }
+    Some(settings::Server { listen: listen?, data_dir: data_dir?, public_names, trusted_proxies, metrics_on_loopback })
 }
 
 pub(super) fn database(field: Option<&Field<'_>>, environment: &Environment, problems: &mut Problems) -> Option<Database> {

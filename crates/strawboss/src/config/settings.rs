@@ -8,6 +8,7 @@ use strawboss_core::ProjectName;
 use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::{ModelEntry, Project};
 use strawboss_gateway::{Auth, Price};
+use strawboss_server::TrustedProxy;
 
 /// Everything that is configured.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub(crate) struct Server {
     pub(crate) data_dir: PathBuf,
     /// Host names that people reach it by, beside loopback and the address.
     pub(crate) public_names: Vec<String>,
+    /// Proxies whose word about who asks is taken.
+    pub(crate) trusted_proxies: Vec<TrustedProxy>,
     /// Whether `/metrics` answers this machine without a token.
     pub(crate) metrics_on_loopback: bool,
 }

@@ -163,6 +163,7 @@ async fn listen(engine: &Engine, options: &Options) -> Server {
             cookie_key: [3; 32],
             public_names: options.public_names.clone(),
             metrics_on_loopback: options.metrics_on_loopback,
+            trusted_proxies: Vec::new(),
         },
         drain: Duration::from_mins(1),
     };
