@@ -113,6 +113,25 @@ pub(super) fn probe(image_id: &str, labels: super::names::Labels, script: &str, 
     }
 }
 
+/// A container that is never started: what is in `volume`, mounted at `target`, is written through the archive API.
+pub(super) fn filler(
+    image_id: &str,
+    labels: super::names::Labels,
+    target: &str,
+    volume: &str,
+    of_volume: super::names::Labels,
+) -> ContainerCreateBody {
+    let mut host = walled(&Limits { memory_bytes: MEMORY_MIN, pids: 4, ..Limits::default() }, false);
+    host.mounts = Some(vec![Mount {
+        target: Some(target.to_owned()),
+        source: Some(volume.to_owned()),
+        typ: Some(MountType::VOLUME),
+        volume_options: Some(volume_options(of_volume, true, None)),
+        ..Mount::default()
+    }]);
+    ContainerCreateBody { labels: Some(labels), entrypoint: Some(vec!["/never-started".to_owned()]), ..body(image_id, host) }
+}
+
 /// What the image says about itself is overruled: who runs, how it is stopped, whether its health is asked.
 fn body(image_id: &str, host: HostConfig) -> ContainerCreateBody {
     ContainerCreateBody {
