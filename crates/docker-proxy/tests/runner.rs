@@ -6,6 +6,8 @@
 mod calls;
 #[path = "../../runner/tests/docker/engine.rs"]
 mod engine;
+#[path = "runner/hostile.rs"]
+mod hostile;
 #[path = "../../runner/tests/docker/lab.rs"]
 mod lab;
 #[path = "../../runner/tests/docker/volumes.rs"]
@@ -34,14 +36,18 @@ mod line {
     }
 
     pub(crate) fn open(dir: &Path) -> Line {
-        let listen = dir.join("proxy.sock");
+        open_with(dir, DoorsConfig { folder: dir.to_owned(), volume: None, uid: None, gid: None })
+    }
+
+    pub(crate) fn open_with(dir: &Path, doors: DoorsConfig) -> Line {
+        let listen = tempfile::Builder::new().prefix("line").tempdir_in(dir).unwrap().keep().join("proxy.sock");
         let engine = super::lab::host();
         let proxy = Proxy::bind(Config {
             engine: engine.strip_prefix("unix://").unwrap().into(),
             listen: listen.clone(),
             socket: SocketFile { mode: 0o600, uid: None, gid: None },
             installation: None,
-            doors: Some(DoorsConfig { folder: dir.to_owned(), volume: None, uid: None, gid: None }),
+            doors: Some(doors),
         });
         let stop = CancellationToken::new();
         tokio::spawn(proxy.unwrap().serve(stop.clone()));

@@ -31,6 +31,8 @@ variables! {
     CONFIG = "STRAWBOSS_CONFIG", "The configuration file; the same as `--config`.", "the nearest `strawboss.yaml` from the current folder upwards";
     LISTEN = "STRAWBOSS_LISTEN", "Where `serve` listens; overrules `server.listen`.", "`127.0.0.1:7070`";
     DATA_DIR = "STRAWBOSS_DATA_DIR", "Where state, mirrors and recordings lie; overrules `server.data_dir`. A relative path is relative to the current folder.", "`.strawboss` beside the configuration";
+    DOORS_DIR = "STRAWBOSS_DOORS_DIR", "The folder in which `doors` is made, where sandboxes' doors lie; overrules `server.doors_dir`. A relative path is relative to the current folder.", "the data directory";
+    DOORS_VOLUME = "STRAWBOSS_DOORS_VOLUME", "The engine's volume that is mounted there, when the control plane is in a container; overrules `runner.doors_volume`.", "the engine knows the folder by the same path";
     RUNNER = "STRAWBOSS_RUNNER", "`auto`, `docker` or `process`; overrules `runner.type`.", "`auto`";
     MAX_CONCURRENT = "STRAWBOSS_MAX_CONCURRENT", "How many runs there may be at once; overrules `runner.max_concurrent`.", "2";
     DATABASE_URL = "DATABASE_URL", "The database; overrules `database`. Only `sqlite` is supported by this version.", "`sqlite`";

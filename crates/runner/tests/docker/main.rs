@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod calls;
+mod doors;
 mod engine;
 mod lab;
 /// The runner dials the engine itself. The tests of the proxy run the same suites with one between the two.
