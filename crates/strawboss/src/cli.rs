@@ -1,6 +1,8 @@
 //! The command line: what there is, and who does it.
 
-use crate::commands::{agent, config, doctor, init, mock_model, project, review, run, session, status, task, token};
+use crate::commands::{
+    agent, config, docker_proxy, doctor, init, mock_model, project, review, run, session, status, task, token,
+};
 use crate::context::{Context, Global};
 use crate::environment::Environment;
 use crate::failure::{ExitStatus, Failure, io};
@@ -49,6 +51,7 @@ enum Command {
     /// Print the API's description
     Openapi,
     MockModel(mock_model::MockModelArgs),
+    DockerProxy(docker_proxy::DockerProxyArgs),
     /// Print a shell's completion script
     #[command(after_help = "Example:\n  strawboss completion bash >/etc/bash_completion.d/strawboss")]
     Completion {
@@ -73,7 +76,7 @@ pub(crate) fn main() -> Result<ExitStatus, Failure> {
 }
 
 async fn carry_out(command: Command, context: &Context) -> Result<ExitStatus, Failure> {
-    if !matches!(command, Command::Serve(_) | Command::MockModel(_)) {
+    if !matches!(command, Command::Serve(_) | Command::MockModel(_) | Command::DockerProxy(_)) {
         logging::start_for_command(&context.environment);
     }
     match command {
@@ -90,6 +93,7 @@ async fn carry_out(command: Command, context: &Context) -> Result<ExitStatus, Fa
         Command::Token(args) => token::run(args, context).await,
         Command::Config(args) => config::run(&args, context),
         Command::MockModel(args) => mock_model::run(args, context).await,
+        Command::DockerProxy(args) => docker_proxy::run(args, context).await,
         Command::Openapi => {
             let text = strawboss_server::openapi::openapi_json()
                 .map_err(|error| Failure::new(format!("could not write the description: {error}")))?;

@@ -33,6 +33,8 @@ variables! {
     DATA_DIR = "STRAWBOSS_DATA_DIR", "Where state, mirrors and recordings lie; overrules `server.data_dir`. A relative path is relative to the current folder.", "`.strawboss` beside the configuration";
     PUBLIC_NAMES = "STRAWBOSS_PUBLIC_NAMES", "Host names that people reach `serve` by, with blanks or commas between them; overrules `server.public_names`.", "none";
     TRUSTED_PROXIES = "STRAWBOSS_TRUSTED_PROXIES", "Proxies whose `X-Forwarded-For` is believed: addresses, networks or host names, with blanks or commas between them; overrules `server.trusted_proxies`.", "none";
+    DOORS_DIR = "STRAWBOSS_DOORS_DIR", "The folder in which `doors` is made, where sandboxes' doors lie; overrules `server.doors_dir`. A relative path is relative to the current folder.", "the data directory";
+    DOORS_VOLUME = "STRAWBOSS_DOORS_VOLUME", "The engine's volume that is mounted there, when the control plane is in a container; overrules `runner.doors_volume`.", "the engine knows the folder by the same path";
     RUNNER = "STRAWBOSS_RUNNER", "`auto`, `docker` or `process`; overrules `runner.type`.", "`auto`";
     MAX_CONCURRENT = "STRAWBOSS_MAX_CONCURRENT", "How many runs there may be at once; overrules `runner.max_concurrent`.", "2";
     DATABASE_URL = "DATABASE_URL", "`sqlite`, or `postgres://user:password@host:5432/database`; overrules `database`. What libpq reads from `PGPASSWORD`, `PGPASSFILE`, `PGSSLMODE` and their like counts too.", "`sqlite`";

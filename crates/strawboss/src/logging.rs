@@ -39,5 +39,7 @@ pub(crate) fn start_for_command(environment: &crate::environment::Environment) {
 /// Starts the log of a service that reads no configuration.
 pub(crate) fn start_for_service(environment: &crate::environment::Environment) {
     let level = environment.get(&crate::environment::LOG_LEVEL).unwrap_or("info").to_owned();
-    start(&Log { level, format: LogFormat::Pretty });
+    let word = environment.get(&crate::environment::LOG_FORMAT).unwrap_or_default();
+    let format = LogFormat::WORDS.iter().find(|(known, _)| *known == word).map_or(LogFormat::Pretty, |(_, format)| *format);
+    start(&Log { level, format });
 }

@@ -31,6 +31,8 @@ const LOG_MAX: &str = "1m";
 /// What the runner found out before it makes a container.
 pub(super) struct Prepared<'a> {
     pub(super) names: &'a Names,
+    /// The door lies in a volume of the engine's.
+    pub(super) door_in_volume: bool,
     /// By id, so that what was probed is what runs.
     pub(super) image_id: &'a str,
     /// As the user wrote it.
@@ -55,10 +57,13 @@ pub(super) fn sandbox(spec: &SandboxSpec, door_dir: &Path, prepared: &Prepared<'
     let names = prepared.names;
     let mut host = walled(&spec.limits, prepared.open_files);
     let size = prepared.quota.then(|| spec.limits.disk_bytes.to_string());
-    let mut mounts = vec![home(spec, prepared, size.as_deref()), bind(door_dir, DOOR_DIR)];
+    // Within its own folder the engine takes no private binds, since it could not unmount what they hold; unasked, it
+    // chooses what that folder's own mount allows.
+    let propagation = (!prepared.door_in_volume).then_some(MountBindOptionsPropagationEnum::RPRIVATE);
+    let mut mounts = vec![home(spec, prepared, size.as_deref()), bind(door_dir, DOOR_DIR, propagation)];
     if prepared.loopback {
         // Without a network the engine writes no /etc/hosts, and images have an empty one: `localhost` must mean something.
-        mounts.push(bind(&door_dir.join(HOSTS_FILE), "/etc/hosts"));
+        mounts.push(bind(&door_dir.join(HOSTS_FILE), "/etc/hosts", propagation));
     }
     for cache in &spec.caches {
         let labels = names.labels([
@@ -111,6 +116,25 @@ pub(super) fn probe(image_id: &str, labels: super::names::Labels, script: &str, 
         entrypoint: Some(["/bin/sh", "-c", script].map(str::to_owned).to_vec()),
         ..body(image_id, walled(&limits, open_files))
     }
+}
+
+/// A container that is never started: what is in `volume`, mounted at `target`, is written through the archive API.
+pub(super) fn filler(
+    image_id: &str,
+    labels: super::names::Labels,
+    target: &str,
+    volume: &str,
+    of_volume: super::names::Labels,
+) -> ContainerCreateBody {
+    let mut host = walled(&Limits { memory_bytes: MEMORY_MIN, pids: 4, ..Limits::default() }, false);
+    host.mounts = Some(vec![Mount {
+        target: Some(target.to_owned()),
+        source: Some(volume.to_owned()),
+        typ: Some(MountType::VOLUME),
+        volume_options: Some(volume_options(of_volume, true, None)),
+        ..Mount::default()
+    }]);
+    ContainerCreateBody { labels: Some(labels), entrypoint: Some(vec!["/never-started".to_owned()]), ..body(image_id, host) }
 }
 
 /// What the image says about itself is overruled: who runs, how it is stopped, whether its health is asked.
@@ -200,17 +224,14 @@ fn home(spec: &SandboxSpec, prepared: &Prepared<'_>, size: Option<&str>) -> Moun
     }
 }
 
-fn bind(source: &Path, target: &str) -> Mount {
+fn bind(source: &Path, target: &str, propagation: Option<MountBindOptionsPropagationEnum>) -> Mount {
     Mount {
         target: Some(target.to_owned()),
         source: Some(source.display().to_string()),
         typ: Some(MountType::BIND),
         // A socket can be connected to through a read-only mount; nothing can be written.
         read_only: Some(true),
-        bind_options: Some(MountBindOptions {
-            propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
-            ..MountBindOptions::default()
-        }),
+        bind_options: propagation.map(|it| MountBindOptions { propagation: Some(it), ..MountBindOptions::default() }),
         ..Mount::default()
     }
 }
@@ -279,6 +300,7 @@ mod tests {
         let tools = [("supervisor".to_owned(), "strawboss-tool-supervisor-0-x86_64".to_owned())];
         let prepared = Prepared {
             names: &names,
+            door_in_volume: false,
             image_id: "sha256:1",
             image: "rust:1",
             home_is_ours: false,
@@ -299,6 +321,7 @@ mod tests {
         let names = Names::new("test");
         let prepared = Prepared {
             names: &names,
+            door_in_volume: false,
             image_id: "i",
             image: "i",
             home_is_ours: true,

@@ -197,6 +197,8 @@ fn no_answer(limit: Duration) -> String {
 
 fn kind_of(error: &Error) -> CallErrorKind {
     match error {
+        // The engine says none of these: it is what stands between it and us.
+        Error::DockerResponseServerError { status_code: 502 | 504, .. } => CallErrorKind::Unreachable,
         Error::DockerResponseServerError { status_code, .. } => CallErrorKind::Status(*status_code),
         Error::SocketNotFoundError(_)
         | Error::RequestTimeoutError

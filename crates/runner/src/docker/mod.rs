@@ -17,7 +17,7 @@ use engine::{Engine, QUICK, SLOW};
 use image::Images;
 use names::Names;
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use strawboss_core::runner::{RunnerError, RunnerInfo, SANDBOX_HOME, SANDBOX_TOOLS, SandboxHandle, SandboxSpec};
@@ -38,8 +38,19 @@ pub struct DockerConfig {
     pub default_image: String,
     /// What to do when the default image cannot be had: a sentence for people.
     pub default_image_fix: Option<String>,
+    /// Where doors lie, when the engine does not know their folder by the same path; none: it does.
+    pub doors: Option<DoorsVolume>,
     /// Devices (`0`, a UUID) that agents and checks may use, through the engine's GPU support.
     pub gpus: Vec<String>,
+}
+
+/// A volume of the engine's in which doors lie: we are in a container, and the engine binds folders of its own machine.
+#[derive(Debug, Clone)]
+pub struct DoorsVolume {
+    /// Its name on the engine.
+    pub volume: String,
+    /// Where it is mounted here.
+    pub folder: PathBuf,
 }
 
 /// Runs sandboxes as containers on one Docker engine, 20.10 or newer.
@@ -120,11 +131,13 @@ impl DockerRunner {
             what: format!("write {} for sandbox {}", door_dir.join(container::HOSTS_FILE).display(), spec.id),
             why: error.to_string(),
         })?;
+        let bound = self.door_as_bound(&door_dir).await?;
         let body = container::sandbox(
             spec,
-            &door_dir,
+            &bound,
             &container::Prepared {
                 names: &self.names,
+                door_in_volume: self.config.doors.is_some(),
                 image_id: &usable.id,
                 image,
                 home_is_ours: usable.home_is_ours,
@@ -156,6 +169,29 @@ impl DockerRunner {
         locked(&self.ours).insert(id.clone());
         self.volumes.give(&self.engine, &self.names, spec, &id, usable.home_is_ours).await?;
         Ok(SandboxHandle(id))
+    }
+
+    /// The door's folder as the engine must be told it. Asked each time: another engine may answer by now, or the same
+    /// one with its volumes elsewhere.
+    async fn door_as_bound(&self, door_dir: &Path) -> Result<PathBuf, RunnerError> {
+        let Some(DoorsVolume { volume, folder }) = &self.config.doors else { return Ok(door_dir.to_owned()) };
+        let what = format!("find the door {} on the engine's machine", door_dir.display());
+        let below = folder.canonicalize().ok().and_then(|folder| door_dir.strip_prefix(folder).ok().map(Path::to_owned));
+        let Some(below) = below else {
+            let why = format!("it is not below {}, where volume {volume} is mounted (`server.doors_dir`)", folder.display());
+            return Err(RunnerError::Failed { what, why });
+        };
+        match self.engine.call(&what, QUICK, |docker| async move { docker.inspect_volume(volume).await }).await {
+            Ok(found) => Ok(Path::new(&found.mountpoint).join(below)),
+            Err(error) if error.is(404) => {
+                let why = format!(
+                    "the engine has no volume {volume}; name the one that is mounted at {} with `runner.doors_volume`",
+                    folder.display()
+                );
+                Err(RunnerError::Failed { what, why })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The container that has the name already, and whether it still waits to be started.
@@ -228,7 +264,7 @@ fn check(spec: &SandboxSpec) -> Result<(), RunnerError> {
     Ok(())
 }
 
-/// The door's folder as the engine, on this machine, must be told it.
+/// The door's folder by its one name.
 fn absolute_door(spec: &SandboxSpec) -> Result<PathBuf, RunnerError> {
     spec.door_dir.canonicalize().map_err(|error| RunnerError::Failed {
         what: format!("find the door of sandbox {} in {}", spec.id, spec.door_dir.display()),

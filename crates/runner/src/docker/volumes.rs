@@ -1,11 +1,12 @@
 //! Volumes: read-only ones with tools, filled once per engine; the folders of a sandbox, given to its user. Volumes
 //! are never removed here: a tool's is shared by every installation, a run's is the engine's to decide on.
 
+use super::container;
 use super::engine::{CallError, CallErrorKind, Engine, QUICK, SLOW};
 use super::names::{self, HELPER, Labels, Names};
 use crate::keyed::{KeyedLocks, locked};
 use crate::tree::Tree;
-use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
+use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
     ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
     UploadToContainerOptionsBuilder,
@@ -186,29 +187,7 @@ async fn fill(
         (names::CONTENT.to_owned(), content.to_owned()),
         (names::FILLED_BY.to_owned(), names.installation.clone()),
     ]);
-    // Never started; only the volume's folder is written to, through the archive API.
-    let helper = ContainerCreateBody {
-        image: Some(image_id.to_owned()),
-        entrypoint: Some(vec!["/never-started".to_owned()]),
-        network_disabled: Some(true),
-        labels: Some(names.labels([(HELPER, &super::process_mark())])),
-        host_config: Some(HostConfig {
-            network_mode: Some("none".to_owned()),
-            mounts: Some(vec![Mount {
-                target: Some(FILL.to_owned()),
-                source: Some(volume.to_owned()),
-                typ: Some(MountType::VOLUME),
-                volume_options: Some(MountVolumeOptions {
-                    no_copy: Some(true),
-                    labels: Some(labels),
-                    ..MountVolumeOptions::default()
-                }),
-                ..Mount::default()
-            }]),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
-    };
+    let helper = container::filler(image_id, names.labels([(HELPER, &super::process_mark())]), FILL, volume, labels);
     let helper = engine
         .call(&what, SLOW, |docker| async move { docker.create_container(None::<CreateContainerOptions>, helper).await })
         .await?

@@ -1,4 +1,4 @@
-//! Doors as Unix sockets: each in a folder of its own below `data_dir`, which is bound into the sandbox.
+//! Doors as Unix sockets: each in a folder of its own, which is bound into the sandbox.
 //!
 //! The folder of all doors is open to nobody but us, so no other user of this machine comes near a socket; a door's
 //! own folder is what the sandbox's user may enter, and reaches it by a mount or an inherited descriptor.
@@ -56,9 +56,9 @@ pub struct SocketDoors {
 }
 
 impl SocketDoors {
-    /// Doors in `<data_dir>/doors`, made when missing.
-    pub fn new(data_dir: &Path) -> Result<Self, DoorError> {
-        let root = data_dir.join("doors");
+    /// Doors in `<folder>/doors`, made when missing.
+    pub fn new(folder: &Path) -> Result<Self, DoorError> {
+        let root = folder.join("doors");
         DirBuilder::new().recursive(true).mode(0o700).create(&root).map_err(fail("make the folder of doors", &root))?;
         fs::set_permissions(&root, Permissions::from_mode(0o700)).map_err(fail("close to others the folder of doors", &root))?;
         let root = root.canonicalize().map_err(fail("find the folder of doors", &root))?;

@@ -1,6 +1,6 @@
 //! Each call converges when it is repeated, raced or ignored.
 
-use super::lab::{self, lab};
+use super::lab::lab;
 use super::{GRACE, exited};
 use std::time::Duration;
 use strawboss_core::runner::{Runner, RunnerError, SandboxHandle, SandboxStatus};
@@ -40,7 +40,7 @@ async fn one_of_an_id_is_made_when_many_ask_at_once() {
     lab(async |lab| {
         let spec = lab.spec(1, "sleep 1000");
         // Two runners: as if a control plane that was believed dead still worked.
-        let other = lab.another_runner(&lab::host());
+        let other = lab.another_runner(&lab.host);
         let asked = futures_util::future::join_all((0..6).map(|n| {
             let runner: &DockerRunner = if n % 2 == 0 { &lab.runner } else { &other };
             runner.create(&spec)

@@ -1,6 +1,6 @@
 //! What the engine has, lacks, or is while it is away.
 
-use super::lab::{self, Image, lab};
+use super::lab::{Image, lab};
 use super::{GRACE, exited};
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder};
@@ -32,7 +32,7 @@ async fn what_is_there_is_found_by_its_labels_after_a_restart() {
         let options = || None::<bollard::query_parameters::CreateContainerOptions>;
         let helper = lab.docker.create_container(options(), helper).await.unwrap().id;
         let vague = lab.docker.create_container(options(), vague).await.unwrap().id;
-        let restarted = lab.another_runner(&lab::host());
+        let restarted = lab.another_runner(&lab.host);
         let handle = lab.runner.create(&ended).await.unwrap();
         assert_eq!(restarted.wait(&handle).await.unwrap(), exited(3));
         let mut found = restarted.sandboxes().await.unwrap();
@@ -172,7 +172,7 @@ async fn an_engine_that_is_away_is_not_taken_for_an_answer() {
 #[tokio::test]
 async fn a_wait_holds_on_while_the_engine_is_away() {
     lab(async |lab| {
-        let Some(engine) = lab::host().strip_prefix("unix://").map(str::to_owned) else {
+        let Some(engine) = lab.host.clone().strip_prefix("unix://").map(str::to_owned) else {
             panic!("this test needs an engine on a Unix socket")
         };
         let socket = lab.dir.path().join("engine.sock");

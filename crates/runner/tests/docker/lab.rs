@@ -34,6 +34,9 @@ pub(crate) struct Image {
 /// One test's own corner of the engine.
 pub(crate) struct Lab {
     pub(crate) docker: Docker,
+    /// What the runner dials: the engine, or what stands before it.
+    pub(crate) host: String,
+    _line: super::line::Line,
     pub(crate) runner: DockerRunner,
     pub(crate) installation: String,
     pub(crate) image: String,
@@ -72,22 +75,25 @@ pub(crate) async fn lab(test: impl AsyncFnOnce(&mut Lab)) {
     let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
     let installation = format!("test-{}-{}-{nanos}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let dir = tempfile::tempdir().unwrap();
+    let line = super::line::open(dir.path());
     let mut lab = Lab {
         runner: DockerRunner::new(DockerConfig {
-            host: Some(host()),
+            host: Some(line.host.clone()),
             installation: installation.clone(),
             default_image: String::new(),
             ..DockerConfig::default()
         }),
         doors: SocketDoors::new(dir.path()).unwrap(),
         docker,
+        host: line.host.clone(),
+        _line: line,
         installation,
         image: String::new(),
         dir,
         images: Vec::new(),
     };
     lab.image = lab.import(Image::default()).await;
-    lab.runner = lab.another_runner(&host());
+    lab.runner = lab.another_runner(&lab.host);
     let outcome = tokio::time::timeout(DEADLINE, AssertUnwindSafe(test(&mut lab)).catch_unwind()).await;
     lab.clean().await;
     assert!(outcome.is_ok(), "the test was not done in {DEADLINE:?}");

@@ -1,7 +1,7 @@
 //! What is kept, what goes, and whose it is.
 
 use super::exited;
-use super::lab::{self, Image, Lab, lab};
+use super::lab::{Image, Lab, lab};
 use strawboss_core::ProjectName;
 use strawboss_core::runner::{Cache, Purpose, Runner, SandboxVolume, Tool};
 use strawboss_runner::Door;
@@ -16,7 +16,7 @@ async fn a_runs_home_outlives_its_sandbox_and_a_fresh_one_does_not() {
             let (status, said) = lab.run(&spec).await;
             assert_eq!((status, said.as_str()), (exited(0), "10001:10001\n"));
             // As after a restart: nothing is remembered.
-            lab.runner = lab.another_runner(&lab::host());
+            lab.runner = lab.another_runner(&lab.host);
             assert_eq!(lab.runner.run_volumes().await.unwrap(), [spec.run.clone()]);
             let mut rescue = lab.spec(number, "cat precious && echo more >> precious && sleep 1000");
             rescue.id = spec.run.sandbox(Purpose::Rescue, 1);
@@ -101,7 +101,7 @@ async fn a_tool_volume_that_was_cut_short_is_filled_again_and_one_that_vanished_
         for volume in &volumes {
             lab.docker.remove_volume(volume, None::<bollard::query_parameters::RemoveVolumeOptions>).await.unwrap();
         }
-        assert_eq!(lab.another_runner(&lab::host()).create(&spec).await.map(|_| ()), Ok(()));
+        assert_eq!(lab.another_runner(&lab.host).create(&spec).await.map(|_| ()), Ok(()));
     })
     .await;
 }

@@ -82,6 +82,7 @@ fn shown(settings: &Settings, file: &PathBuf) -> Value {
         "server": {
             "listen": settings.server.listen.to_string(),
             "data_dir": settings.server.data_dir,
+            "doors_dir": settings.server.doors_dir,
             "public_names": settings.server.public_names,
             "metrics_on_loopback": settings.server.metrics_on_loopback,
         },
@@ -111,6 +112,7 @@ fn shown(settings: &Settings, file: &PathBuf) -> Value {
             "type": word,
             "max_concurrent": settings.runner.max_concurrent,
             "host": settings.runner.host,
+            "doors_volume": settings.runner.doors_volume,
             "image": settings.runner.image,
             "gpus": settings.runner.gpus,
         },

@@ -70,6 +70,7 @@ pub(super) fn server(
 ) -> Option<settings::Server> {
     let mut listen = Some(LISTEN);
     let mut data_dir = Some(folder.join(".strawboss"));
+    let mut doors_dir = None;
     let mut public_names = Vec::new();
     let mut trusted_proxies = Vec::new();
     let mut metrics_on_loopback = false;
@@ -86,6 +87,9 @@ pub(super) fn server(
         }
         if let Some(field) = table.get("data_dir") {
             data_dir = field.path(folder, problems);
+        }
+        if let Some(field) = table.get("doors_dir") {
+            doors_dir = field.path(folder, problems);
         }
         for name in
             table.read("public_names", problems, |field, problems| field.texts("host names", problems)).unwrap_or_default()
@@ -115,16 +119,16 @@ pub(super) fn server(
             }
         };
     }
+    // Relative to where the command was given, as every path on a command line.
+    let here = std::env::current_dir().unwrap_or_else(|_| folder.to_owned());
+    let mut path = |text: &str, origin: &str| {
+        table::expand(text, &here).map_err(|why| problems.push(Problem::of(origin, format!("{origin} {why}")))).ok()
+    };
     if let Some((text, origin)) = overruled(&environment::DATA_DIR, environment, flags.data_dir.as_ref(), "--data-dir") {
-        // Relative to where the command was given, as every path on a command line.
-        let here = std::env::current_dir().unwrap_or_else(|_| folder.to_owned());
-        data_dir = match table::expand(text, &here) {
-            Ok(path) => Some(path),
-            Err(why) => {
-                problems.push(Problem::of(&origin, format!("{origin} {why}")));
-                None
-            }
-        };
+        data_dir = path(text, &origin);
+    }
+    if let Some((text, origin)) = overruled(&environment::DOORS_DIR, environment, None, "") {
+        doors_dir = path(text, &origin);
     }
     if let Some(text) = environment.get(&environment::PUBLIC_NAMES) {
         public_names = words(&environment::PUBLIC_NAMES, text, NAME_HINT, host_name, problems);
@@ -132,7 +136,9 @@ pub(super) fn server(
     if let Some(text) = environment.get(&environment::TRUSTED_PROXIES) {
         trusted_proxies = words(&environment::TRUSTED_PROXIES, text, PROXY_HINT, str::parse, problems);
     }
-    Some(settings::Server { listen: listen?, data_dir: data_dir?, public_names, trusted_proxies, metrics_on_loopback })
+    let data_dir = data_dir?;
+    let doors_dir = doors_dir.unwrap_or_else(|| data_dir.clone());
+    Some(settings::Server { listen: listen?, data_dir, doors_dir, public_names, trusted_proxies, metrics_on_loopback })
 }
 
 pub(super) fn database(field: Option<&Field<'_>>, environment: &Environment, problems: &mut Problems) -> Option<Database> {
@@ -172,6 +178,7 @@ pub(super) fn runner(
         kind: RunnerKind::Auto,
         max_concurrent: 2,
         host: None,
+        doors_volume: None,
         image: DEFAULT_IMAGE.to_owned(),
         gpus: Vec::new(),
     };
@@ -193,6 +200,14 @@ pub(super) fn runner(
                     .hint("Write it like `unix:///var/run/docker.sock`."),
             );
             None
+        });
+        runner.doors_volume = table.read("doors_volume", problems, |field, problems| {
+            let text = field.text(problems)?;
+            if !is_volume(&text) {
+                problems.push(field.wrong(format_args!("must be a volume's name, not `{text}`")).hint(VOLUME_HINT));
+                return None;
+            }
+            Some(text)
         });
         if let Some(image) = table.read("image", problems, Field::text) {
             runner.image = image;
@@ -221,7 +236,21 @@ pub(super) fn runner(
             _ => problems.push(Problem::of(&origin, format!("{origin} must be a whole number from 1 to 10000, not `{text}`"))),
         }
     }
+    if let Some(volume) = environment.get(&environment::DOORS_VOLUME) {
+        let name = environment::DOORS_VOLUME.name;
+        if !is_volume(volume) {
+            problems.push(Problem::of(name, format!("{name} must be a volume's name, not `{volume}`")).hint(VOLUME_HINT));
+        }
+        runner.doors_volume = Some(volume.to_owned());
+    }
     (problems.len() == before).then_some(runner)
+}
+
+const VOLUME_HINT: &str = "Write it as `docker volume ls` says it.";
+
+fn is_volume(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
 pub(super) fn scheduler(table: Option<Table<'_>>, problems: &mut Problems) -> settings::Scheduler {

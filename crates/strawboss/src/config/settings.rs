@@ -32,6 +32,8 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// Where state, mirrors, recordings and secrets of its own lie.
     pub(crate) data_dir: PathBuf,
+    /// Where `doors` is made, in which sandboxes' doors lie; the data directory unless it is said.
+    pub(crate) doors_dir: PathBuf,
     /// Host names that people reach it by, beside loopback and the address.
     pub(crate) public_names: Vec<String>,
     /// Proxies whose word about who asks is taken.
@@ -146,6 +148,8 @@ pub(crate) struct Runner {
     pub(crate) max_concurrent: u32,
     /// The engine's address; none: the usual one.
     pub(crate) host: Option<String>,
+    /// The engine's volume that is mounted at `server.doors_dir`, when this program is in a container.
+    pub(crate) doors_volume: Option<String>,
     /// The image of projects that name none.
     pub(crate) image: String,
     /// Devices that sandboxes may be given.

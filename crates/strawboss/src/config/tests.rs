@@ -58,7 +58,7 @@ fn the_example_of_the_design_is_read() {
 #[test]
 fn everything_can_be_said() {
     let text = "
-server: { listen: 'localhost:8080', data_dir: /var/lib/crew, public_names: [crew.example.org], metrics_on_loopback: true }
+server: { listen: 'localhost:8080', data_dir: /var/lib/crew, doors_dir: /doors, public_names: [crew.example.org], metrics_on_loopback: true }
 database: sqlite
 log: { level: 'info,strawboss_engine=debug', format: json }
 backlogs:
@@ -66,7 +66,7 @@ backlogs:
 agents: { shell: { command: make work }, claude: { version: 2.1.329 } }
 models: { Local: { agent: claude, provider: local, model: qwen3 } }
 providers: { local: { base_url: 'http://qwen:11434/v1', auth: none, prices: { qwen: { input: 0.1, output: 0.2 } } } }
-runner: { type: process, max_concurrent: 7, image: 'debian:13', gpus: ['0'] }
+runner: { type: process, max_concurrent: 7, image: 'debian:13', doors_volume: crew_doors, gpus: ['0'] }
 projects:
   Short: ./repo
   Far: https://example.org/far.git
@@ -106,6 +106,7 @@ projects:
     assert_eq!(long.internal, ["mirror.lan:8080"]);
     assert_eq!(long.limits.timeout_ms, 5_400_000);
     assert_eq!((settings.runner.kind, settings.runner.max_concurrent), (RunnerKind::Process, 7));
+    assert_eq!((settings.server.doors_dir, settings.runner.doors_volume), ("/doors".into(), Some("crew_doors".to_owned())));
 }
 
 #[test]
@@ -196,13 +197,23 @@ fn what_is_no_yaml_is_shown_where_it_breaks() {
 
 #[test]
 fn variables_and_then_flags_overrule_the_file() {
-    let values = [("STRAWBOSS_LISTEN", "127.0.0.1:1"), ("STRAWBOSS_RUNNER", "process"), ("STRAWBOSS_MAX_CONCURRENT", "5")];
+    let values = [
+        ("STRAWBOSS_LISTEN", "127.0.0.1:1"),
+        ("STRAWBOSS_RUNNER", "process"),
+        ("STRAWBOSS_MAX_CONCURRENT", "5"),
+        ("STRAWBOSS_DOORS_DIR", "/doors"),
+        ("STRAWBOSS_DOORS_VOLUME", "crew_doors"),
+    ];
     let flags = Flags { listen: Some("0.0.0.0:2".to_owned()), ..Flags::default() };
     let settings = read_with(EXAMPLE, &flags, &values).unwrap().settings;
     assert_eq!(settings.server.listen.to_string(), "0.0.0.0:2");
     assert_eq!((settings.runner.kind, settings.runner.max_concurrent), (RunnerKind::Process, 5));
+    assert_eq!((settings.server.doors_dir, settings.runner.doors_volume), ("/doors".into(), Some("crew_doors".to_owned())));
     let flags = Flags { data_dir: Some("/somewhere/else".to_owned()), ..Flags::default() };
-    assert_eq!(read_with(EXAMPLE, &flags, &[]).unwrap().settings.server.data_dir, PathBuf::from("/somewhere/else"));
+    let server = read_with(EXAMPLE, &flags, &[]).unwrap().settings.server;
+    assert_eq!((server.data_dir, server.doors_dir), (PathBuf::from("/somewhere/else"), PathBuf::from("/somewhere/else")));
+    let wrong = read_with(EXAMPLE, &Flags::default(), &[("STRAWBOSS_DOORS_VOLUME", "/doors")]).unwrap_err();
+    assert!(wrong.contains("must be a volume's name"), "{wrong}");
 }
 
 #[test]

@@ -176,7 +176,7 @@ impl Service {
     async fn wire(config: &Config, data_dir: &DataDir, secrets: &Secrets, environment: &Environment) -> Result<Self, Failure> {
         let settings = &config.settings;
         let store = state::take(&settings.database, data_dir.path(), &secrets.installation).await?;
-        let runner = runner::runner(&settings.runner, data_dir.path(), &secrets.installation).await?;
+        let runner = runner::runner(settings, data_dir.path(), &secrets.installation).await?;
         let gpus = match runner.info().await {
             Ok(info) => {
                 tracing::info!(runner = info.kind, isolated = info.isolated, "{}", info.detail);
@@ -191,7 +191,10 @@ impl Service {
         engine_config.sources =
             sources(&settings.backlogs, &config.file, Some(data_dir.path())).into_iter().collect::<Result<_, Failure>>()?;
         let stop_doors = CancellationToken::new();
-        let sockets = SocketDoors::new(data_dir.path()).map_err(|error| Failure::new(error.to_string()))?;
+        // The data directory was closed to others and named anew since it was configured.
+        let elsewhere = settings.server.doors_dir != settings.server.data_dir;
+        let doors_dir = if elsewhere { &settings.server.doors_dir } else { data_dir.path() };
+        let sockets = SocketDoors::new(doors_dir).map_err(|error| Failure::new(error.to_string()))?;
         let doors = Arc::new(OpenDoors::new(sockets, stop_doors.clone()));
         let parts = Parts { store: Arc::new(store), runner, doors: doors.clone(), clock: Arc::new(SystemClock) };
         let engine = Engine::new(engine_config, parts);

@@ -1,16 +1,17 @@
 //! The runner that is configured, or why there is none.
 
 use crate::config::DEFAULT_IMAGE;
-use crate::config::settings::{Runner as Configured, RunnerKind};
+use crate::config::settings::{RunnerKind, Settings};
 use crate::failure::{ExitStatus, Failure};
 use std::path::Path;
 use std::sync::Arc;
 use strawboss_core::runner::Runner;
 use strawboss_runner::process::LAUNCH_COMMAND;
-use strawboss_runner::{DockerConfig, DockerRunner, ProcessConfig, ProcessRunner};
+use strawboss_runner::{DockerConfig, DockerRunner, DoorsVolume, ProcessConfig, ProcessRunner};
 
 /// How the docker runner is set up.
-pub(crate) fn docker_config(configured: &Configured, installation: &str) -> DockerConfig {
+pub(crate) fn docker_config(settings: &Settings, installation: &str) -> DockerConfig {
+    let configured = &settings.runner;
     let fix = if configured.image == DEFAULT_IMAGE {
         "Build it with `docker build --tag strawboss/sandbox images/sandbox` in Strawboss's repository, or give the project an \
          `image:` of its own"
@@ -20,6 +21,7 @@ pub(crate) fn docker_config(configured: &Configured, installation: &str) -> Dock
     DockerConfig {
         host: configured.host.clone(),
         installation: installation.to_owned(),
+        doors: configured.doors_volume.clone().map(|volume| DoorsVolume { volume, folder: settings.server.doors_dir.clone() }),
         default_image: configured.image.clone(),
         default_image_fix: Some(fix.to_owned()),
         gpus: configured.gpus.clone(),
@@ -31,8 +33,8 @@ pub(crate) const NO_ENGINE: &str = "Start Docker and make sure that this user ma
      runner (`--runner process`): its agents are plain processes of this machine, with NO isolation.";
 
 /// Makes the runner.
-pub(super) async fn runner(configured: &Configured, data_dir: &Path, installation: &str) -> Result<Arc<dyn Runner>, Failure> {
-    match configured.kind {
+pub(super) async fn runner(settings: &Settings, data_dir: &Path, installation: &str) -> Result<Arc<dyn Runner>, Failure> {
+    match settings.runner.kind {
         RunnerKind::Process => {
             let program = std::env::current_exe().map_err(crate::failure::io("find this program's own file"))?;
             let config = ProcessConfig {
@@ -44,13 +46,13 @@ pub(super) async fn runner(configured: &Configured, data_dir: &Path, installatio
             Ok(Arc::new(runner))
         }
         RunnerKind::Docker => {
-            let runner = DockerRunner::new(docker_config(configured, installation));
+            let runner = DockerRunner::new(docker_config(settings, installation));
             if let Err(error) = runner.info().await {
                 tracing::warn!(%error, "the Docker engine does not answer yet: nothing starts until it does");
             }
             Ok(Arc::new(runner))
         }
-        RunnerKind::Auto => match DockerRunner::connect(docker_config(configured, installation)).await {
+        RunnerKind::Auto => match DockerRunner::connect(docker_config(settings, installation)).await {
             Ok(runner) => Ok(Arc::new(runner)),
             Err(error) => Err(Failure::new(format!("there is no Docker engine to run sandboxes on: {error}"))
                 .fix(NO_ENGINE)

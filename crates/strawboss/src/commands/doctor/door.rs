@@ -50,19 +50,24 @@ async fn attempt(settings: &Settings, environment: &Environment, image: Option<&
     let mark = std::process::id();
     let installation = format!("doctor{mark}");
     // Where real doors would be, since it is that place that the engine must be able to bind.
-    let made = !settings.server.data_dir.exists();
-    let folder = settings.server.data_dir.parent().filter(|_| made).unwrap_or(&settings.server.data_dir);
-    let folder = tempfile::Builder::new().prefix(".doctor-").tempdir_in(folder).map_err(|error| {
-        (format!("{} cannot be written: {error}", folder.display()), "Make the data directory writable.".to_owned())
-    })?;
-    let runner = DockerRunner::new(docker_config(&settings.runner, &installation));
+    let made = !settings.server.doors_dir.exists();
+    let near = settings.server.doors_dir.parent().filter(|_| made).unwrap_or(&settings.server.doors_dir);
+    let beside = if settings.runner.doors_volume.is_some() {
+        // Among them, since the docker-proxy lets nothing else of the volume be bound.
+        None
+    } else {
+        Some(tempfile::Builder::new().prefix(".doctor-").tempdir_in(near).map_err(|error| {
+            (format!("{} cannot be written: {error}", near.display()), "Make the data directory writable.".to_owned())
+        })?)
+    };
+    let folder = beside.as_ref().map_or(settings.server.doors_dir.as_path(), tempfile::TempDir::path);
+    let runner = DockerRunner::new(docker_config(settings, &installation));
     let names = ProjectName::parse("doctor").ok().map(|project| (TaskId::nth(&project, u64::from(mark)), project));
     let Some((task, project)) = names else { return Err(("a name could not be made".to_owned(), String::new())) };
     let run = task.run(1);
     let id = run.sandbox(Purpose::Rescue, 1);
-    let sockets =
-        SocketDoors::new(folder.path()).map_err(|error| (error.to_string(), "Look at the data directory.".to_owned()))?;
-    let door = sockets.open(&id).map_err(|error| (error.to_string(), "Look at the data directory.".to_owned()))?;
+    let sockets = SocketDoors::new(folder).map_err(|error| (error.to_string(), "Look at the folder of doors.".to_owned()))?;
+    let door = sockets.open(&id).map_err(|error| (error.to_string(), "Look at the folder of doors.".to_owned()))?;
     let spec = SandboxSpec {
         id: id.clone(),
         run,
@@ -122,8 +127,8 @@ async fn call(runner: &DockerRunner, sandbox: &SandboxHandle, door: &strawboss_r
 fn unreachable(dir: &Path) -> String {
     format!(
         "The engine must see {} as this program does: it must run on this machine, not in a virtual machine or on another one \
-         (Docker Desktop and remote engines are not supported by this version). In Compose, mount the data directory at the \
-         same path inside and outside.",
+         (Docker Desktop and remote engines are not supported by this version). In Compose, `runner.doors_volume` names the \
+         volume that is mounted at `server.doors_dir`.",
         dir.display()
     )
 }

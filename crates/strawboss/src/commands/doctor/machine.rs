@@ -133,7 +133,7 @@ pub(super) async fn runner(settings: &Settings) -> (Finding, bool) {
         );
         return (finding, false);
     }
-    let runner = DockerRunner::new(docker_config(&settings.runner, "doctor"));
+    let runner = DockerRunner::new(docker_config(settings, "doctor"));
     match runner.info().await {
         Ok(info) => match info.detail.split_once("; WARNING: ") {
             Some((detail, warning)) => {
