@@ -82,6 +82,7 @@ age
 EDGE_HTTPS_SUFFIX=''
 [ "$EDGE_HTTPS_PORT" = 443 ] || EDGE_HTTPS_SUFFIX=":$EDGE_HTTPS_PORT"
 EDGE_HSTS_HEADER=''
+# shellcheck disable=SC2089,SC2090  # the quotes are nginx's
 [ "$EDGE_HSTS" = off ] || EDGE_HSTS_HEADER="add_header Strict-Transport-Security \"max-age=$EDGE_HSTS\" always;"
 EDGE_METRICS='return 404;'
 # shellcheck disable=SC2016  # nginx's own variable
@@ -92,6 +93,7 @@ if [ -n "$WHISPER_URL" ]; then
 else
   EDGE_WHISPER='error_page 502 = @no_whisper; return 502;'
 fi
+# shellcheck disable=SC2090
 export EDGE_UPSTREAM EDGE_RESOLVER EDGE_BODY_MAX EDGE_CERTIFICATE EDGE_CERTIFICATE_KEY EDGE_HTTPS_SUFFIX EDGE_HSTS_HEADER EDGE_METRICS EDGE_WHISPER
 # shellcheck disable=SC2016  # names, not values
 envsubst '${EDGE_UPSTREAM} ${EDGE_RESOLVER} ${EDGE_BODY_MAX} ${EDGE_CERTIFICATE} ${EDGE_CERTIFICATE_KEY} ${EDGE_HTTPS_SUFFIX} ${EDGE_HSTS_HEADER} ${EDGE_METRICS} ${EDGE_WHISPER}' \

@@ -9,7 +9,7 @@ die() { echo "init: $1" >&2; exit 1; }
 case "$uid$gid" in *[!0-9]*) die "STRAWBOSS_UID and STRAWBOSS_GID must be numbers (id -u, id -g), not $uid and $gid" ;; esac
 [ "$uid" != 0 ] || die "STRAWBOSS_UID is 0: the control plane does not run as root. Set it to your own number (id -u) in .env"
 
-for folder in data doors cache; do
+for folder in data cache; do
   path=/var/lib/strawboss/$folder
   touch "$path/.writable" 2>/dev/null || die "the volume $folder cannot be written: it is mounted read-only, or its disk is full"
   rm -f "$path/.writable"
