@@ -23,6 +23,7 @@ mod error;
 mod open;
 mod read;
 mod sql;
+pub mod transfer;
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;

@@ -271,6 +271,44 @@ impl SqlStore {
         }
     }
 
+    /// A long transaction that may write, done once. [`SqlStore::ended`] ends it.
+    pub(crate) async fn writing(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        let mut writer = self.writer.lock().await;
+        self.look_at_the_file()?;
+        let begun = async {
+            writer.settle().await?;
+            writer.begun = true;
+            let begin = match self.database {
+                Database::Sqlite { .. } => "BEGIN IMMEDIATE",
+                Database::Postgres(_) => "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL statement_timeout = 0",
+            };
+            writer.connection()?.execute(begin).await?;
+            Ok(())
+        };
+        begun.await.map_err(|failure: Failure| self.meaning(failure))?;
+        Ok(writer)
+    }
+
+    /// Ends a long transaction: keeps what was written when `done` is good, nothing otherwise.
+    pub(crate) async fn ended<T>(&self, mut writer: MutexGuard<'_, Writer>, done: Result<T, Failure>) -> Result<T, StoreError> {
+        let ended = async {
+            let value = done?;
+            writer.connection()?.execute("COMMIT").await?;
+            writer.begun = false;
+            Ok(value)
+        };
+        let ended = ended.await;
+        if ended.is_err() {
+            writer.settle().await.map_err(|failure| self.meaning(failure))?;
+        }
+        ended.map_err(|failure: Failure| self.meaning(failure))
+    }
+
+    /// What is special to its kind.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// A connection to read with.
     pub(crate) async fn reading(&self) -> Result<Reading<'_>, StoreError> {
         if let Some(readers) = &self.readers {
