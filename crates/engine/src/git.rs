@@ -2,6 +2,7 @@
 //!
 //! Every call has a time limit and bounded output. Nothing here decides: mirrors, merges and diffs do, in their own files.
 
+pub(crate) mod bundle;
 pub(crate) mod diff;
 pub(crate) mod land;
 pub(crate) mod mirror;
@@ -14,7 +15,7 @@ use tokio::process::Command;
 
 /// Why a git command did not succeed.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum GitError {
+pub enum GitError {
     /// It ended with an error.
     #[error("git {command} failed: {stderr}")]
     Failed {

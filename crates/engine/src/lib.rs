@@ -35,5 +35,6 @@ pub use config::{EngineConfig, Parts, Source};
 pub use engine::Engine;
 pub use error::Refused;
 pub use events::Events;
+pub use git::bundle::{bundle_mirror, mirror_of_bundle};
 pub use queries::TaskQuery;
 pub use session::{Viewer, ViewerFrame};

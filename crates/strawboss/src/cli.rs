@@ -1,7 +1,7 @@
 //! The command line: what there is, and who does it.
 
 use crate::commands::{
-    agent, config, docker_proxy, doctor, init, mock_model, project, review, run, session, status, task, token,
+    agent, config, db, docker_proxy, doctor, init, mock_model, project, review, run, session, status, task, token,
 };
 use crate::context::{Context, Global};
 use crate::environment::Environment;
@@ -48,6 +48,7 @@ enum Command {
     Agent(agent::AgentArgs),
     Token(token::TokenArgs),
     Config(config::ConfigArgs),
+    Db(db::DbArgs),
     /// Print the API's description
     Openapi,
     MockModel(mock_model::MockModelArgs),
@@ -92,6 +93,7 @@ async fn carry_out(command: Command, context: &Context) -> Result<ExitStatus, Fa
         Command::Agent(args) => agent::run(args, context).await,
         Command::Token(args) => token::run(args, context).await,
         Command::Config(args) => config::run(&args, context),
+        Command::Db(args) => db::run(args, context).await,
         Command::MockModel(args) => mock_model::run(args, context).await,
         Command::DockerProxy(args) => docker_proxy::run(args, context).await,
         Command::Openapi => {

@@ -38,6 +38,8 @@ variables! {
     RUNNER = "STRAWBOSS_RUNNER", "`auto`, `docker` or `process`; overrules `runner.type`.", "`auto`";
     MAX_CONCURRENT = "STRAWBOSS_MAX_CONCURRENT", "How many runs there may be at once; overrules `runner.max_concurrent`.", "2";
     DATABASE_URL = "DATABASE_URL", "`sqlite`, or `postgres://user:password@host:5432/database`; overrules `database`. What libpq reads from `PGPASSWORD`, `PGPASSFILE`, `PGSSLMODE` and their like counts too.", "`sqlite`";
+    BACKUP_DIR = "STRAWBOSS_BACKUP_DIR", "Where backups are made by themselves; overrules `backup.folder`.", "none are made";
+    BACKUP_RECIPIENTS = "STRAWBOSS_BACKUP_RECIPIENTS", "Public keys of age (`age1…`) that backups are encrypted for, with blanks or commas between them; overrules `backup.recipients`.", "backups are not encrypted";
     LOG_LEVEL = "LOG_LEVEL", "`error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,strawboss_engine=debug`; overrules `log.level`.", "`info`; for other commands than `serve`, `warn`";
     LOG_FORMAT = "STRAWBOSS_LOG_FORMAT", "`pretty` or `json`; overrules `log.format`.", "`pretty`";
     SERVER = "STRAWBOSS_SERVER", "The address of the service that commands talk to; the same as `--server`.", "the one of the configuration";

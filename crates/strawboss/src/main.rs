@@ -1,5 +1,6 @@
 //! The program `strawboss`: the service, and the commands that talk to it.
 
+mod backup;
 mod cli;
 mod client;
 mod commands;

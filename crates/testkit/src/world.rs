@@ -11,7 +11,7 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -256,6 +256,34 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Replaces what stands beside projects in the configuration (`WorldOptions::more`), for the next start or command.
+    pub fn set_more(&mut self, more: &str) {
+        more.clone_into(&mut self.options.more);
+    }
+
+    /// A command of the program with this world's configuration; what it did, printed and complained.
+    pub fn command(&self, args: &[&str]) -> Result<Output> {
+        let mut command = Command::new(programs::strawboss()?);
+        command.args(args).arg("--config").arg(self.write_config()?);
+        command.env("STRAWBOSS_SUPERVISOR_DIR", programs::supervisor_tool()?).env_remove("ANTHROPIC_API_KEY");
+        Ok(command.stdin(Stdio::null()).output()?)
+    }
+
+    /// The same for one that must succeed; what it printed.
+    pub fn done(&self, args: &[&str]) -> Result<String> {
+        let output = self.command(args)?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "strawboss {args:?} ended with {}:\n{complaint}", output.status);
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// The same for one that must fail; its exit code and what it complained.
+    pub fn refused(&self, args: &[&str]) -> Result<(i32, String)> {
+        let output = self.command(args)?;
+        anyhow::ensure!(!output.status.success(), "strawboss {args:?} succeeded:\n{}", String::from_utf8_lossy(&output.stdout));
+        Ok((output.status.code().unwrap_or(-1), String::from_utf8(output.stderr)?))
     }
 
     fn crash_marker(&self) -> PathBuf {

@@ -25,7 +25,7 @@ pub(crate) struct Mirror {
 
 /// Why a mirror could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum MirrorError {
+pub enum MirrorError {
     /// A person must change the repository or the configuration.
     #[error("{}", .0.message)]
     Unusable(Unusable),
@@ -230,7 +230,7 @@ async fn sweep(mirror: &Path) {
 }
 
 /// Makes an empty bare repository under a temporary name and moves it into place, so that a half-made one is never used.
-async fn make(path: &Path) -> Result<(), MirrorError> {
+pub(super) async fn make(path: &Path) -> Result<(), MirrorError> {
     let folder = |source| MirrorError::Folder { path: path.to_owned(), source };
     let parent = path.parent().unwrap_or(Path::new("/"));
     tokio::fs::create_dir_all(parent).await.map_err(folder)?;

@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod attach;
 pub(crate) mod config;
+pub(crate) mod db;
 pub(crate) mod docker_proxy;
 pub(crate) mod doctor;
 pub(crate) mod init;

@@ -3,6 +3,7 @@
 //!
 //! It parses and checks; it reads no secret, opens no repository and starts nothing.
 
+mod backup;
 pub(crate) mod problem;
 mod projects;
 mod sections;
@@ -199,6 +200,7 @@ fn read(
     let runner = service::runner(table.table("runner", problems), flags, environment, problems);
     let scheduler = service::scheduler(table.table("scheduler", problems), problems);
     let log = service::log(table.table("log", problems), environment, problems);
+    let backup = backup::backup(table.table("backup", problems), folder, environment, problems);
     table.finish(problems);
     Some(Settings {
         server: server?,
@@ -211,5 +213,6 @@ fn read(
         runner: runner?,
         scheduler,
         log,
+        backup,
     })
 }

@@ -1,5 +1,6 @@
 //! The configuration as the rest of the program sees it: parsed, checked, complete.
 
+use crate::backup::Recipient;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) runner: Runner,
     pub(crate) scheduler: Scheduler,
     pub(crate) log: Log,
+    /// None: no backup is made by itself.
+    pub(crate) backup: Option<Backup>,
 }
 
 /// `server:`
@@ -180,6 +183,21 @@ pub(crate) struct Scheduler {
     pub(crate) preempt: bool,
     /// Whether what a quota paused goes on by itself.
     pub(crate) auto_resume: bool,
+}
+
+/// `backup:`
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Backup {
+    /// Where they go.
+    pub(crate) folder: PathBuf,
+    /// How often.
+    pub(crate) every: Duration,
+    /// How many stay.
+    pub(crate) keep: u32,
+    /// How old they get.
+    pub(crate) keep_age: Duration,
+    /// For whom they are encrypted; none: for everybody who can read the file.
+    pub(crate) recipients: Vec<Recipient>,
 }
 
 /// How it logs.

@@ -14,7 +14,7 @@ use crate::config::{self, Config, Flags};
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::failure::{ExitStatus, Failure, io};
-use crate::{logging, tools};
+use crate::{backup, logging, tools};
 use data_dir::{DataDir, Secrets};
 use doors::OpenDoors;
 use std::net::SocketAddr;
@@ -30,8 +30,10 @@ use strawboss_runner::SocketDoors;
 use strawboss_server::door::DoorContext;
 use strawboss_server::door::gateway::GatewayWays;
 use strawboss_server::{AuthConfig, Measure, Server, ServerConfig};
+use strawboss_store::SqlStore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How long requests and streams may take to end when the service stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -170,12 +172,15 @@ struct Service {
     stop_server: CancellationToken,
     /// Ends the doors, after the engine.
     stop_doors: CancellationToken,
+    store: Arc<SqlStore>,
+    /// Makes backups, where they are configured.
+    backups: TaskTracker,
 }
 
 impl Service {
     async fn wire(config: &Config, data_dir: &DataDir, secrets: &Secrets, environment: &Environment) -> Result<Self, Failure> {
         let settings = &config.settings;
-        let store = state::take(&settings.database, data_dir.path(), &secrets.installation).await?;
+        let store = Arc::new(state::take(&settings.database, data_dir.path(), &secrets.installation).await?);
         let runner = runner::runner(settings, data_dir.path(), &secrets.installation).await?;
         let gpus = match runner.info().await {
             Ok(info) => {
@@ -196,7 +201,7 @@ impl Service {
         let doors_dir = if elsewhere { &settings.server.doors_dir } else { data_dir.path() };
         let sockets = SocketDoors::new(doors_dir).map_err(|error| Failure::new(error.to_string()))?;
         let doors = Arc::new(OpenDoors::new(sockets, stop_doors.clone()));
-        let parts = Parts { store: Arc::new(store), runner, doors: doors.clone(), clock: Arc::new(SystemClock) };
+        let parts = Parts { store: store.clone(), runner, doors: doors.clone(), clock: Arc::new(SystemClock) };
         let engine = Engine::new(engine_config, parts);
         let models = providers::model_proxy(settings, environment, Arc::new(engine.clone()))?;
         let egress = Egress::new(EgressConfig::new(Arc::new(engine.clone())));
@@ -217,7 +222,14 @@ impl Service {
         let server = Server::bind(server_config, engine.clone(), measure)
             .await
             .map_err(|error| Failure::new(error.to_string()).status(ExitStatus::Conflict))?;
-        Ok(Self { engine, server, doors, ways, stop_server: CancellationToken::new(), stop_doors })
+        let stop_server = CancellationToken::new();
+        let backups = TaskTracker::new();
+        if let Some(backup) = &settings.backup {
+            let data_dir = data_dir.path().to_owned();
+            backups.spawn(backup::schedule::run(backup.clone(), store.clone(), data_dir, stop_server.clone()));
+        }
+        backups.close();
+        Ok(Self { engine, server, doors, ways, stop_server, stop_doors, store, backups })
     }
 
     /// Serves until the first signal and drains; the second one ends it at once.
@@ -237,6 +249,8 @@ impl Service {
             self.stop_doors.cancel();
             self.doors.drained().await;
             self.ways.drained().await;
+            self.backups.wait().await;
+            self.store.close().await;
         };
         tokio::select! {
             ended = tokio::time::timeout(DRAIN_ALL, drain) => {

@@ -64,7 +64,8 @@ pub(super) async fn take(database: &Database, data_dir: &Path, installation: &st
     Ok(store)
 }
 
-fn refused(error: &OpenError) -> Failure {
+/// An error of opening, with its exit status.
+pub(crate) fn refused(error: &OpenError) -> Failure {
     let failure = Failure::new(error.to_string());
     match error {
         OpenError::Held { .. } => failure.status(ExitStatus::Conflict),
