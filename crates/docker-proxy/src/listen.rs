@@ -35,10 +35,11 @@ pub(crate) fn bind(path: &Path, file: SocketFile) -> io::Result<UnixListener> {
     rustix::process::umask(mask);
     let listener = listener.map_err(|error| fail("listen on", error))?;
     let placed = (|| {
+        // In this order: of what is somebody else's, the mode is no longer ours to set.
+        std::fs::set_permissions(fresh, std::fs::Permissions::from_mode(file.mode & 0o777))?;
         if file.uid.is_some() || file.gid.is_some() {
             std::os::unix::fs::chown(fresh, file.uid, file.gid)?;
         }
-        std::fs::set_permissions(fresh, std::fs::Permissions::from_mode(file.mode & 0o777))?;
         std::fs::rename(fresh, path)
     })();
     placed.map_err(|error| fail("set owner and mode of", error))?;

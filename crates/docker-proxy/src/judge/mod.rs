@@ -1,6 +1,8 @@
 //! Bodies: what a container or volume may be. Pure functions of what was sent; nothing is asked of anybody here.
 
 mod container;
+#[cfg(test)]
+mod fuzz;
 mod mount;
 mod volume;
 
