@@ -44,7 +44,7 @@ const HEADERS_MAX: usize = 32;
 const HEAD_MAX: usize = 16 * 1024;
 /// Connections at a time: each sandbox has one that waits for its end.
 const CONNECTIONS_MAX: usize = 1024;
-/// How long requests may go on after the end was asked for. Waits for a sandbox's end are cut; who waits asks again.
+/// How long requests may go on after the end was asked for: most of an upload. Waits for a sandbox's end are cut at once.
 const DRAIN: Duration = Duration::from_secs(5);
 /// When the process has no descriptor left.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -90,6 +90,8 @@ struct Shared {
     installation: Installation,
     doors: Option<Doors>,
     doors_volume: Option<String>,
+    /// What may last as long as a sandbox is cut.
+    stop: CancellationToken,
 }
 
 impl Proxy {
@@ -103,7 +105,13 @@ impl Proxy {
         let file = doors.as_ref().map(|doors| doors.folder().join("installation"));
         let installation = Installation::new(config.installation, file)?;
         let listener = listen::bind(&config.listen, config.socket)?;
-        let shared = Shared { engine: Engine::new(config.engine), installation, doors, doors_volume: volume };
+        let shared = Shared {
+            engine: Engine::new(config.engine),
+            installation,
+            doors,
+            doors_volume: volume,
+            stop: CancellationToken::new(),
+        };
         Ok(Self { listener, shared: Arc::new(shared) })
     }
 
@@ -140,6 +148,7 @@ impl Proxy {
             }
         }
         drop(self.listener);
+        self.shared.stop.cancel();
         connections.close();
         if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
             tracing::info!(connections.open = connections.len(), "cutting what still waits");

@@ -3,7 +3,7 @@
 use crate::Shared;
 use crate::call::{self, Call, Query};
 use crate::doors::DoorsPrefix;
-use crate::engine::{AnyBody, Away, CutShort, FoundContainer, FoundVolume, Inspected, full};
+use crate::engine::{AnyBody, Away, CutShort, FoundContainer, FoundVolume, Inspected, UntilStopped, full};
 use crate::judge::{self, INSTALLATION, NamedVolume, VOLUME};
 use crate::refusal::{Refusal, quoted};
 use bytes::Bytes;
@@ -102,6 +102,7 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
     if !matches!(call, Call::ContainerCreate { .. } | Call::VolumeCreate | Call::ArchiveFill { .. }) && !body.is_end_stream() {
         return Err(Refusal::new("bodies", "this call has no body").into());
     }
+    let lasting = matches!(call, Call::ContainerWait { .. } | Call::ContainerLogs { .. } | Call::ImagePull { .. });
     let plain = |path: String| Request::builder().method(&head.method).uri(format!("{version}{path}"));
     let bare = |path: String| (plain(path), full(Bytes::new()));
     let (built, body) = match call {
@@ -207,6 +208,7 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
         }
     }
     parts.headers = headers;
+    let body = if lasting { UntilStopped::new(body, shared.stop.clone()).boxed_unsync() } else { body };
     Ok(Response::from_parts(parts, body))
 }
 
