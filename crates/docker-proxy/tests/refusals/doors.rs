@@ -127,6 +127,25 @@ async fn a_move_that_was_cut_short_is_ended_by_the_next_start() {
 }
 
 #[tokio::test]
+async fn what_was_planted_before_the_folder_was_taken_over_is_not_trusted() {
+    let planted = |name: &str, plant: &dyn Fn(&std::path::Path)| {
+        let dir = tempfile::tempdir().unwrap();
+        plant(&dir.path().join(name));
+        std::os::unix::fs::lchown(dir.path().join(name), Some(4321), None).unwrap();
+        Proxy::bind(super::ground::config(&dir)).err().unwrap_or_else(|| panic!("{name} was taken")).to_string()
+    };
+    let victim = tempfile::NamedTempFile::new().unwrap();
+    let link = |path: &std::path::Path| symlink(victim.path(), path).unwrap();
+    assert!(planted("installation", &link).contains("symbolic links"));
+    assert!(planted("installation", &|path| fs::write(path, "another").unwrap()).contains("somebody else"));
+    assert!(planted("bound", &|path| fs::create_dir(path).unwrap()).contains("somebody else"));
+    for name in ["bound", "doors"] {
+        assert!(planted(name, &|path| symlink("/", path).unwrap()).contains(name));
+    }
+    assert_eq!(fs::read_to_string(victim.path()).unwrap(), "");
+}
+
+#[tokio::test]
 async fn the_folders_are_whose_they_should_be() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = super::ground::config(&dir);
