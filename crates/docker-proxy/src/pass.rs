@@ -4,7 +4,7 @@ use crate::Shared;
 use crate::call::{self, Call, Query};
 use crate::doors::DoorsPrefix;
 use crate::engine::{AnyBody, Away, CutShort, FoundContainer, FoundVolume, Inspected, UntilStopped, full};
-use crate::judge::{self, INSTALLATION, NamedVolume, VOLUME};
+use crate::judge::{self, FILL, INSTALLATION, MARKER, NamedVolume, VOLUME};
 use crate::refusal::{Refusal, quoted};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, UPGRADE};
@@ -169,6 +169,10 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
                     Refusal::new("archives", format!("{} is no writable volume of the container's", quoted(&path))).into()
                 );
             }
+            if path == FILL && is_complete(shared, &version, &found.id).await? {
+                // Other installations trust what is in it.
+                return Err(Refusal::new("archives", "the tool's volume is filled already").into());
+            }
             (
                 plain(archive(&found.id, path)).header(CONTENT_TYPE, "application/x-tar"),
                 body.map_err(CutShort::from).boxed_unsync(),
@@ -210,6 +214,20 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
     parts.headers = headers;
     let body = if lasting { UntilStopped::new(body, shared.stop.clone()).boxed_unsync() } else { body };
     Ok(Response::from_parts(parts, body))
+}
+
+/// Whether the tool's volume that a container would fill has the mark that is written last.
+async fn is_complete(shared: &Shared, version: &str, id: &str) -> Result<bool, Stop> {
+    let path = format!("{version}{}", archive(id, format!("{FILL}/{MARKER}")));
+    let look = Request::head(path).body(full(Bytes::new())).map_err(|_| Refusal::new("path", "the call cannot be written"))?;
+    match shared.engine.send(look).await?.status() {
+        StatusCode::OK => Ok(true),
+        StatusCode::NOT_FOUND => Ok(false),
+        status => {
+            let why = format!("whether the tool's volume is filled cannot be seen: the engine answers {status}");
+            Err(Refusal::new("archives", why).into())
+        }
+    }
 }
 
 fn archive(id: &str, path: String) -> String {

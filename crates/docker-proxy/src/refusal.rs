@@ -59,7 +59,10 @@ pub(crate) const RULES: &[(&str, &str)] = &[
         "Drivers other than `local`, and of its options all but `size`: with `o=bind` a volume is any folder of the host",
     ),
     ("tmpfs", "Options of folders in memory other than ours"),
-    ("archives", "Files into anything but a writable volume of a container that never ran; a look at anything but a volume"),
+    (
+        "archives",
+        "Files into anything but a writable volume of a container that never ran, or into a tool's volume that is filled; a look at anything but a volume",
+    ),
     ("health", "A health check: it would run in the sandbox, unseen"),
     ("restart", "Restart policies: who restarts sandboxes is Strawboss"),
     ("lifetime", "`AutoRemove`, `Init`, a `StopSignal` other than SIGTERM"),
