@@ -181,13 +181,7 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
         Call::VolumeCreate => {
             let (volume, installation) = judge::volume(crate::json::parse(&read(body).await?)?)?;
             shared.installation.admit(&installation)?;
-            check_volume(
-                shared,
-                &version,
-                &NamedVolume { tool: judge::is_tool_name(&volume.name), name: volume.name.clone() },
-                &installation,
-            )
-            .await?;
+            check_volume(shared, &version, &NamedVolume { tool: false, name: volume.name.clone() }, &installation).await?;
             (plain("/volumes/create".to_owned()).header(CONTENT_TYPE, "application/json"), written(&volume)?)
         }
         Call::VolumeList { query } => bare(format!("/volumes{}", narrowed(shared, query)?.text())),
@@ -196,6 +190,9 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
             return Ok(json_answer(StatusCode::OK, words));
         }
         Call::VolumeRemove { name } => {
+            if judge::is_tool_name(&name) {
+                return Err(Refusal::new("volumes", "a tool's volume belongs to every installation").into());
+            }
             our_volume(shared, &version, &name, false).await?;
             bare(format!("/volumes/{name}"))
         }

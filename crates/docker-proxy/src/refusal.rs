@@ -52,7 +52,7 @@ pub(crate) const RULES: &[(&str, &str)] = &[
     ("mounts", "Mounts of another type than `volume` and `bind`, at a place that is not a plain absolute path"),
     (
         "volumes",
-        "A volume that is there already and is not this installation's; `Volumes`, `VolumesFrom`; a tool's volume that is mounted to be written, but for its filling",
+        "A volume that is there already and is not this installation's; `Volumes`, `VolumesFrom`; a tool's volume that is mounted to be written, but for its filling, or removed",
     ),
     (
         "volume-drivers",
