@@ -178,7 +178,11 @@ impl Doors {
             let linked = self.is_linked(cut_short.unwrap_or(entry));
             let done = match cut_short {
                 // This program ended between the two steps of a move.
-                Some(name) if linked && matches!(kind(&self.bound, name), Ok(None)) => {
+                Some(name)
+                    if linked
+                        && matches!(kind(&self.bound, entry), Ok(Some(FileType::Directory)))
+                        && matches!(kind(&self.bound, name), Ok(None)) =>
+                {
                     rustix::fs::renameat(&self.bound, entry, &self.bound, name).map_err(|error| error.to_string())
                 }
                 None if linked => Ok(()),

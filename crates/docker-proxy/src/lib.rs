@@ -42,8 +42,8 @@ const HEAD_LIMIT: Duration = Duration::from_mins(5);
 const HEADERS_MAX: usize = 32;
 /// The head of one request, in bytes: the longest filter is far below.
 const HEAD_MAX: usize = 16 * 1024;
-/// Connections at a time: each sandbox has one that waits for its end.
-const CONNECTIONS_MAX: usize = 1024;
+/// Connections at a time: each sandbox has one that waits for its end. Each takes two descriptors and a few kilobytes.
+const CONNECTIONS_MAX: usize = 4096;
 /// How long requests may go on after the end was asked for: most of an upload. Waits for a sandbox's end are cut at once.
 const DRAIN: Duration = Duration::from_secs(5);
 /// When the process has no descriptor left.
@@ -97,6 +97,12 @@ struct Shared {
 impl Proxy {
     /// Prepares the folder of doors and listens. Needs a tokio runtime.
     pub fn bind(config: Config) -> io::Result<Self> {
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        // Some engines give their containers 1024 of many. Where it stays so, connections wait for one that ends.
+        let most = rustix::process::Rlimit { current: files.maximum, maximum: files.maximum };
+        if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, most) {
+            tracing::warn!(files.limit = files.current, error.message = %error, "the limit of open files stays as it is");
+        }
         let volume = config.doors.as_ref().and_then(|doors| doors.volume.clone());
         if let Some(name) = volume.as_deref().filter(|name| !call::is_object(name)) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no volume's name", refusal::quoted(name))));

@@ -117,6 +117,10 @@ async fn a_move_that_was_cut_short_is_ended_by_the_next_start() {
     // The link stands already, and the folder is still on its way.
     symlink(format!("../bound/{DOOR}"), dir.path().join("doors").join(DOOR)).unwrap();
     fs::create_dir(dir.path().join("bound").join(format!(".new-{DOOR}"))).unwrap();
+    // What was moved was no folder by then.
+    let linked = "1111111111111111";
+    symlink(format!("../bound/{linked}"), dir.path().join("doors").join(linked)).unwrap();
+    symlink("/", dir.path().join("bound").join(format!(".new-{linked}"))).unwrap();
     // Of a door that nobody has any more.
     fs::create_dir(dir.path().join("bound/.new-fedcba9876543210")).unwrap();
     fs::create_dir(dir.path().join("bound/00000000000000ff")).unwrap();
