@@ -108,6 +108,9 @@ impl Doors {
                 .map_err(|error| fail("open", path)(error.into()))
         };
         let (doors_fd, bound_fd) = (open(&doors)?, open(&bound)?);
+        if rustix::fs::fstat(&doors_fd)?.st_uid == me {
+            rustix::fs::fchmod(&doors_fd, Mode::from_raw_mode(0o700))?;
+        }
         if uid.is_some() || gid.is_some() {
             rustix::fs::fchown(&doors_fd, uid.map(Uid::from_raw), gid.map(Gid::from_raw))
                 .map_err(|error| fail("give to the control plane's user", &doors)(error.into()))?;
