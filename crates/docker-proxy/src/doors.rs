@@ -108,6 +108,9 @@ impl Doors {
                 .map_err(|error| fail("open", path)(error.into()))
         };
         let (doors_fd, bound_fd) = (open(&doors)?, open(&bound)?);
+        if rustix::fs::fstat(&doors_fd)?.st_uid == me {
+            rustix::fs::fchmod(&doors_fd, Mode::from_raw_mode(0o700))?;
+        }
         if uid.is_some() || gid.is_some() {
             rustix::fs::fchown(&doors_fd, uid.map(Uid::from_raw), gid.map(Gid::from_raw))
                 .map_err(|error| fail("give to the control plane's user", &doors)(error.into()))?;
@@ -178,7 +181,11 @@ impl Doors {
             let linked = self.is_linked(cut_short.unwrap_or(entry));
             let done = match cut_short {
                 // This program ended between the two steps of a move.
-                Some(name) if linked && matches!(kind(&self.bound, name), Ok(None)) => {
+                Some(name)
+                    if linked
+                        && matches!(kind(&self.bound, entry), Ok(Some(FileType::Directory)))
+                        && matches!(kind(&self.bound, name), Ok(None)) =>
+                {
                     rustix::fs::renameat(&self.bound, entry, &self.bound, name).map_err(|error| error.to_string())
                 }
                 None if linked => Ok(()),

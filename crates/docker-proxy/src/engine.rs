@@ -10,12 +10,14 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::future::Future as _;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// What an engine that is well answers in milliseconds.
 const QUICK: Duration = Duration::from_secs(25);
@@ -24,8 +26,12 @@ const ANSWER_MAX: usize = 8 << 20;
 
 /// A body was cut short.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(crate) struct CutShort(#[from] hyper::Error);
+pub(crate) enum CutShort {
+    #[error(transparent)]
+    Line(#[from] hyper::Error),
+    #[error("the proxy ends")]
+    Stopped,
+}
 
 /// What travels either way.
 pub(crate) type AnyBody = UnsyncBoxBody<Bytes, CutShort>;
@@ -175,7 +181,39 @@ impl Body for OnLine {
     type Error = CutShort;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        Pin::new(&mut self.body).poll_frame(cx).map_err(CutShort)
+        Pin::new(&mut self.body).poll_frame(cx).map_err(CutShort::Line)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer that may take as long as a sandbox lives: cut, not ended, when the proxy ends, so that who waits asks again.
+pub(crate) struct UntilStopped {
+    body: AnyBody,
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl UntilStopped {
+    pub(crate) fn new(body: AnyBody, stop: CancellationToken) -> Self {
+        Self { body, stopped: Box::pin(stop.cancelled_owned()) }
+    }
+}
+
+impl Body for UntilStopped {
+    type Data = Bytes;
+    type Error = CutShort;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        if self.stopped.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(CutShort::Stopped)));
+        }
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

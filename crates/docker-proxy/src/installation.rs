@@ -1,9 +1,9 @@
 //! Whose objects pass: one installation's, named by a flag or remembered from its first call.
 
 use crate::refusal::{Refusal, quoted};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// The one installation that is served. `strawboss doctor` works as one of its own, which lives as long as it.
@@ -22,7 +22,7 @@ impl Installation {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no installation's id", quoted(id))));
         }
         let file = file.filter(|_| named.is_none());
-        let remembered = match file.as_ref().map(std::fs::read_to_string) {
+        let remembered = match file.as_deref().map(remembered) {
             Some(Ok(text)) => Some(text.trim().to_owned()).filter(|id| is_id(id)),
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => None,
@@ -52,7 +52,7 @@ impl Installation {
             None => {
                 if let Some(file) = &self.file {
                     let mut options = std::fs::OpenOptions::new();
-                    let written = options.write(true).create(true).truncate(true).mode(0o600).open(file);
+                    let written = options.write(true).create(true).truncate(true).mode(0o600).custom_flags(NO_LINK).open(file);
                     if let Err(error) = written.and_then(|mut file| writeln!(file, "{id}").and_then(|()| file.sync_all())) {
                         return refuse(format!("which installation is served cannot be written to {}: {error}", file.display()));
                     }
@@ -63,6 +63,19 @@ impl Installation {
             }
         }
     }
+}
+
+const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+
+/// Our own word alone: before the folder was ours, somebody else may have put a file there.
+fn remembered(file: &Path) -> io::Result<String> {
+    let open = std::fs::OpenOptions::new().read(true).custom_flags(NO_LINK).open(file)?;
+    if open.metadata()?.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!("{} was written by somebody else; remove it", file.display())));
+    }
+    let mut text = String::new();
+    open.take(1024).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn is_id(id: &str) -> bool {

@@ -42,9 +42,9 @@ const HEAD_LIMIT: Duration = Duration::from_mins(5);
 const HEADERS_MAX: usize = 32;
 /// The head of one request, in bytes: the longest filter is far below.
 const HEAD_MAX: usize = 16 * 1024;
-/// Connections at a time: each sandbox has one that waits for its end.
-const CONNECTIONS_MAX: usize = 1024;
-/// How long requests may go on after the end was asked for. Waits for a sandbox's end are cut; who waits asks again.
+/// Connections at a time: each sandbox has one that waits for its end. Each takes two descriptors and a few kilobytes.
+const CONNECTIONS_MAX: usize = 4096;
+/// How long requests may go on after the end was asked for: most of an upload. Waits for a sandbox's end are cut at once.
 const DRAIN: Duration = Duration::from_secs(5);
 /// When the process has no descriptor left.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -90,11 +90,19 @@ struct Shared {
     installation: Installation,
     doors: Option<Doors>,
     doors_volume: Option<String>,
+    /// What may last as long as a sandbox is cut.
+    stop: CancellationToken,
 }
 
 impl Proxy {
     /// Prepares the folder of doors and listens. Needs a tokio runtime.
     pub fn bind(config: Config) -> io::Result<Self> {
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        // Some engines give their containers 1024 of many. Where it stays so, connections wait for one that ends.
+        let most = rustix::process::Rlimit { current: files.maximum, maximum: files.maximum };
+        if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, most) {
+            tracing::warn!(files.limit = files.current, error.message = %error, "the limit of open files stays as it is");
+        }
         let volume = config.doors.as_ref().and_then(|doors| doors.volume.clone());
         if let Some(name) = volume.as_deref().filter(|name| !call::is_object(name)) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no volume's name", refusal::quoted(name))));
@@ -103,7 +111,13 @@ impl Proxy {
         let file = doors.as_ref().map(|doors| doors.folder().join("installation"));
         let installation = Installation::new(config.installation, file)?;
         let listener = listen::bind(&config.listen, config.socket)?;
-        let shared = Shared { engine: Engine::new(config.engine), installation, doors, doors_volume: volume };
+        let shared = Shared {
+            engine: Engine::new(config.engine),
+            installation,
+            doors,
+            doors_volume: volume,
+            stop: CancellationToken::new(),
+        };
         Ok(Self { listener, shared: Arc::new(shared) })
     }
 
@@ -140,6 +154,7 @@ impl Proxy {
             }
         }
         drop(self.listener);
+        self.shared.stop.cancel();
         connections.close();
         if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
             tracing::info!(connections.open = connections.len(), "cutting what still waits");

@@ -3,8 +3,8 @@
 use crate::Shared;
 use crate::call::{self, Call, Query};
 use crate::doors::DoorsPrefix;
-use crate::engine::{AnyBody, Away, CutShort, FoundContainer, FoundVolume, Inspected, full};
-use crate::judge::{self, INSTALLATION, NamedVolume, VOLUME};
+use crate::engine::{AnyBody, Away, CutShort, FoundContainer, FoundVolume, Inspected, UntilStopped, full};
+use crate::judge::{self, FILL, INSTALLATION, MARKER, NamedVolume, VOLUME};
 use crate::refusal::{Refusal, quoted};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, UPGRADE};
@@ -102,6 +102,7 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
     if !matches!(call, Call::ContainerCreate { .. } | Call::VolumeCreate | Call::ArchiveFill { .. }) && !body.is_end_stream() {
         return Err(Refusal::new("bodies", "this call has no body").into());
     }
+    let lasting = matches!(call, Call::ContainerWait { .. } | Call::ContainerLogs { .. } | Call::ImagePull { .. });
     let plain = |path: String| Request::builder().method(&head.method).uri(format!("{version}{path}"));
     let bare = |path: String| (plain(path), full(Bytes::new()));
     let (built, body) = match call {
@@ -168,6 +169,10 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
                     Refusal::new("archives", format!("{} is no writable volume of the container's", quoted(&path))).into()
                 );
             }
+            if path == FILL && is_complete(shared, &version, &found.id).await? {
+                // Other installations trust what is in it.
+                return Err(Refusal::new("archives", "the tool's volume is filled already").into());
+            }
             (
                 plain(archive(&found.id, path)).header(CONTENT_TYPE, "application/x-tar"),
                 body.map_err(CutShort::from).boxed_unsync(),
@@ -176,13 +181,7 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
         Call::VolumeCreate => {
             let (volume, installation) = judge::volume(crate::json::parse(&read(body).await?)?)?;
             shared.installation.admit(&installation)?;
-            check_volume(
-                shared,
-                &version,
-                &NamedVolume { tool: judge::is_tool_name(&volume.name), name: volume.name.clone() },
-                &installation,
-            )
-            .await?;
+            check_volume(shared, &version, &NamedVolume { tool: false, name: volume.name.clone() }, &installation).await?;
             (plain("/volumes/create".to_owned()).header(CONTENT_TYPE, "application/json"), written(&volume)?)
         }
         Call::VolumeList { query } => bare(format!("/volumes{}", narrowed(shared, query)?.text())),
@@ -191,6 +190,9 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
             return Ok(json_answer(StatusCode::OK, words));
         }
         Call::VolumeRemove { name } => {
+            if judge::is_tool_name(&name) {
+                return Err(Refusal::new("volumes", "a tool's volume belongs to every installation").into());
+            }
             our_volume(shared, &version, &name, false).await?;
             bare(format!("/volumes/{name}"))
         }
@@ -207,7 +209,22 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Response<
         }
     }
     parts.headers = headers;
+    let body = if lasting { UntilStopped::new(body, shared.stop.clone()).boxed_unsync() } else { body };
     Ok(Response::from_parts(parts, body))
+}
+
+/// Whether the tool's volume that a container would fill has the mark that is written last.
+async fn is_complete(shared: &Shared, version: &str, id: &str) -> Result<bool, Stop> {
+    let path = format!("{version}{}", archive(id, format!("{FILL}/{MARKER}")));
+    let look = Request::head(path).body(full(Bytes::new())).map_err(|_| Refusal::new("path", "the call cannot be written"))?;
+    match shared.engine.send(look).await?.status() {
+        StatusCode::OK => Ok(true),
+        StatusCode::NOT_FOUND => Ok(false),
+        status => {
+            let why = format!("whether the tool's volume is filled cannot be seen: the engine answers {status}");
+            Err(Refusal::new("archives", why).into())
+        }
+    }
 }
 
 fn archive(id: &str, path: String) -> String {

@@ -118,3 +118,16 @@ async fn a_door_that_is_opened_again_is_never_without_its_owner() {
     doors.open(&id).unwrap();
     assert_eq!(doors.list().unwrap(), [id]);
 }
+
+#[tokio::test]
+async fn a_guests_door_is_left_alone_until_it_was_left_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let doors = SocketDoors::new(dir.path()).unwrap();
+    let door = doors.open_guest(&SandboxId::parse("a-1.1-agent").unwrap()).unwrap();
+    assert_eq!(doors.list().unwrap(), []);
+    assert!(door.dir().join("door.sock").exists());
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+    std::fs::File::options().write(true).open(door.dir().join("guest")).unwrap().set_modified(long_ago).unwrap();
+    assert_eq!(doors.list().unwrap(), []);
+    assert!(!door.dir().exists());
+}

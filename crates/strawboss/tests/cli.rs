@@ -328,3 +328,44 @@ fn the_mock_model_serves_what_its_script_says() {
     folder.write("broken.yaml", "rules: [{ turns: [] }]\n");
     assert_eq!(code(&folder.run(&["mock-model", "--script", "broken.yaml"])), 2);
 }
+
+#[test]
+fn the_docker_proxy_takes_sockets_alone_and_ends_when_it_is_told() {
+    let folder = Folder::new();
+    for (args, part) in [
+        (["--listen", "tcp://127.0.0.1:2375"], "unix://"),
+        (["--engine", "tcp://127.0.0.1:2375"], "unix://"),
+        (["--socket-mode", "0666"], "0600"),
+        (["--doors-volume", "x"], "--doors"),
+    ] {
+        let ran = folder.run(&[&["docker-proxy"], &args[..]].concat());
+        assert!(code(&ran) == 2 && ran.err.contains(part), "{args:?}: {}", ran.err);
+    }
+    let ran = folder.run_with(&["docker-proxy"], &[("DOCKER_HOST", "tcp://127.0.0.1:2375")]);
+    assert!(code(&ran) == 2 && ran.err.contains("DOCKER_HOST"), "{}", ran.err);
+    let address = |name: &str| format!("unix://{}", folder.path().join(name).display());
+    let (engine, listen) = (address("engine.sock"), address("proxy.sock"));
+    let ran = folder.run(&["docker-proxy", "--engine", &listen, "--listen", &listen]);
+    assert!(code(&ran) == 2 && ran.err.contains("the same socket"), "{}", ran.err);
+    let health = ["docker-proxy", "--health", "--listen", &listen];
+    assert_eq!(code(&folder.run(&health)), 1);
+    // Without an engine behind it, it is there and not well.
+    let serve = ["docker-proxy", "--engine", &engine, "--listen", &listen];
+    let mut proxy = folder.command(folder.path(), &serve).spawn().unwrap();
+    let said = |part: &str| {
+        let until = std::time::Instant::now() + std::time::Duration::from_mins(2);
+        loop {
+            assert!(std::time::Instant::now() < until, "{part} is not said");
+            let ran = folder.run(&health);
+            if code(&ran) == 1 && ran.err.contains(part) {
+                return;
+            }
+            assert_eq!(code(&ran), 1, "{}", ran.err);
+        }
+    };
+    said("502");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(proxy.id()).unwrap()), nix::sys::signal::Signal::SIGTERM)
+        .unwrap();
+    assert_eq!(proxy.wait().unwrap().code(), Some(0));
+    said("nothing answers");
+}

@@ -1,6 +1,8 @@
 //! Bodies: what a container or volume may be. Pure functions of what was sent; nothing is asked of anybody here.
 
 mod container;
+#[cfg(test)]
+mod fuzz;
 mod mount;
 mod volume;
 
@@ -17,6 +19,8 @@ pub(crate) const INSTALLATION: &str = "strawboss.installation";
 pub(crate) const VOLUME: &str = "strawboss.volume";
 /// Where a helper container has the volume that it fills.
 pub(crate) const FILL: &str = "/fill";
+/// Written into a tool's volume when the rest is there.
+pub(crate) const MARKER: &str = ".strawboss-complete";
 const LABEL_MAX: usize = 4096;
 
 pub(crate) type Labels = BTreeMap<String, String>;

@@ -1,6 +1,6 @@
 //! What a container may mount: volumes of ours, tools, and its door.
 
-use super::{FILL, Labels, installation, volume};
+use super::{FILL, INSTALLATION, Labels, installation, volume};
 use crate::call::{is_our_name, is_plain_path};
 use crate::doors::{DoorPath, DoorsPrefix};
 use crate::refusal::{Refusal, quoted};
@@ -104,8 +104,8 @@ impl Mount {
             if installation(&place, labels.unwrap_or(&Labels::new()))? != of {
                 return Err(Refusal::new("labels", format!("{place} is for another installation than its container")));
             }
-        } else if let Some(key) = labels.into_iter().flatten().map(|(key, _)| key).find(|key| !key.starts_with("strawboss.")) {
-            return Err(Refusal::new("labels", format!("a tool's volume has the label {}", quoted(key))));
+        } else if let Some(key) = labels.into_iter().flatten().map(|(key, _)| key).find(|key| !is_tool_label(key)) {
+            return Err(Refusal::new("labels", format!("a tool's volume, which is everybody's, has the label {}", quoted(key))));
         }
         if let Some(name) = source {
             asked.volumes.push(NamedVolume { name: name.to_owned(), tool });
@@ -143,6 +143,10 @@ impl Mount {
         asked.doors.push(name);
         Ok(())
     }
+}
+
+fn is_tool_label(key: &str) -> bool {
+    key.starts_with("strawboss.") && key != INSTALLATION
 }
 
 /// A tool's volume: `strawboss-tool-NAME-CONTENT-ARCH`.

@@ -1,6 +1,6 @@
 //! A volume that is made by itself: the runner's try whether volumes can be limited in size.
 
-use super::{Labels, installation};
+use super::{Labels, installation, is_tool_name};
 use crate::call::is_our_name;
 use crate::json::shaped;
 use crate::refusal::{Refusal, quoted};
@@ -22,7 +22,8 @@ pub(crate) struct Volume {
 /// The volume, and the installation that it is for.
 pub(crate) fn volume(value: Value) -> Result<(Volume, String), Refusal> {
     let volume: Volume = shaped(value)?;
-    if !is_our_name(&volume.name) {
+    // A tool's is made by the mount that fills it, and removed by nobody: it belongs to every installation.
+    if !is_our_name(&volume.name) || is_tool_name(&volume.name) {
         return Err(Refusal::new("names", format!("Strawboss does not call a volume {}", quoted(&volume.name))));
     }
     driver(volume.driver.as_deref(), volume.driver_opts.as_ref())?;
@@ -70,6 +71,7 @@ mod tests {
         for (key, value, rule) in [
             ("Name", json!("postgres"), "names"),
             ("Name", json!("strawboss-../x"), "names"),
+            ("Name", json!("strawboss-tool-x-0123456789abcdef-x86_64"), "names"),
             ("Name", json!(null), "keys"),
             ("Driver", json!("nfs"), "volume-drivers"),
             ("DriverOpts", json!({"type": "none", "o": "bind", "device": "/"}), "volume-drivers"),

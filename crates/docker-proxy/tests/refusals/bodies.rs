@@ -123,6 +123,12 @@ fn deviations() -> Vec<(&'static str, Value, &'static str)> {
         ("/HostConfig/Mounts", named("strawboss-tool-x-0123456789abcdef-x86_64"), "volumes"),
         (
             "/HostConfig/Mounts",
+            json!([{"Type": "volume", "Source": "strawboss-tool-x-0123456789abcdef-x86_64", "Target": "/fill",
+                    "VolumeOptions": {"Labels": {"strawboss.volume": "tool", "strawboss.installation": "MARK"}}}]),
+            "labels",
+        ),
+        (
+            "/HostConfig/Mounts",
             volume(
                 json!({"Labels": {"strawboss.installation": "MARK"}, "DriverConfig": {"Name": "local", "Options": {"type": "none", "o": "bind", "device": "/"}}}),
             ),

@@ -117,6 +117,10 @@ async fn a_move_that_was_cut_short_is_ended_by_the_next_start() {
     // The link stands already, and the folder is still on its way.
     symlink(format!("../bound/{DOOR}"), dir.path().join("doors").join(DOOR)).unwrap();
     fs::create_dir(dir.path().join("bound").join(format!(".new-{DOOR}"))).unwrap();
+    // What was moved was no folder by then.
+    let linked = "1111111111111111";
+    symlink(format!("../bound/{linked}"), dir.path().join("doors").join(linked)).unwrap();
+    symlink("/", dir.path().join("bound").join(format!(".new-{linked}"))).unwrap();
     // Of a door that nobody has any more.
     fs::create_dir(dir.path().join("bound/.new-fedcba9876543210")).unwrap();
     fs::create_dir(dir.path().join("bound/00000000000000ff")).unwrap();
@@ -124,6 +128,25 @@ async fn a_move_that_was_cut_short_is_ended_by_the_next_start() {
     let mut left: Vec<_> = fs::read_dir(dir.path().join("bound")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, [DOOR, "hosts"]);
+}
+
+#[tokio::test]
+async fn what_was_planted_before_the_folder_was_taken_over_is_not_trusted() {
+    let planted = |name: &str, plant: &dyn Fn(&std::path::Path)| {
+        let dir = tempfile::tempdir().unwrap();
+        plant(&dir.path().join(name));
+        std::os::unix::fs::lchown(dir.path().join(name), Some(4321), None).unwrap();
+        Proxy::bind(super::ground::config(&dir)).err().unwrap_or_else(|| panic!("{name} was taken")).to_string()
+    };
+    let victim = tempfile::NamedTempFile::new().unwrap();
+    let link = |path: &std::path::Path| symlink(victim.path(), path).unwrap();
+    assert!(planted("installation", &link).contains("symbolic links"));
+    assert!(planted("installation", &|path| fs::write(path, "another").unwrap()).contains("somebody else"));
+    assert!(planted("bound", &|path| fs::create_dir(path).unwrap()).contains("somebody else"));
+    for name in ["bound", "doors"] {
+        assert!(planted(name, &|path| symlink("/", path).unwrap()).contains(name));
+    }
+    assert_eq!(fs::read_to_string(victim.path()).unwrap(), "");
 }
 
 #[tokio::test]

@@ -90,8 +90,8 @@ async fn a_volume_of_somebody_else_is_neither_mounted_nor_removed() {
         assert!(ground.create(&body).await.is_refused("volumes"));
         ground.docker.remove_volume(&tool, None::<RemoveVolumeOptions>).await.unwrap();
         assert_eq!(ground.create(&body).await.status, 201);
-        // The engine made it, as a tool's that is not filled yet: anybody may remove it but through here.
-        assert!(ground.call("DELETE", &format!("/volumes/{tool}"), None).await.is_refused("labels"));
+        // The engine made it, as a tool's that is not filled yet; through here nobody removes it.
+        assert!(ground.call("DELETE", &format!("/volumes/{tool}"), None).await.is_refused("volumes"));
         ground.call("DELETE", &format!("/containers/{}", ground.name("made")), None).await;
         ground.docker.remove_volume(&tool, None::<RemoveVolumeOptions>).await.unwrap();
     })

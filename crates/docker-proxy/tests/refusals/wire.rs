@@ -194,3 +194,27 @@ async fn the_end_cuts_what_only_waits_and_leaves_no_second_one_listening() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_thousand_that_wait_leave_room_for_others() {
+    ground(async |ground| {
+        let mut body = ground.sandbox();
+        body["HostConfig"]["Mounts"] = serde_json::json!([]);
+        assert_eq!(ground.create(&body).await.status, 201);
+        let wait = format!("POST /v1.41/containers/{}/wait?condition=next-exit HTTP/1.1\r\nHost: x\r\n\r\n", ground.name("made"));
+        let mut waiting = Vec::new();
+        for _ in 0..1100 {
+            let mut line = UnixStream::connect(&ground.socket).await.unwrap();
+            line.write_all(wait.as_bytes()).await.unwrap();
+            waiting.push(line);
+        }
+        for line in &mut waiting {
+            let mut head = [0; 12];
+            line.read_exact(&mut head).await.unwrap();
+            assert_eq!(&head, b"HTTP/1.1 200");
+        }
+        assert_eq!(health(&ground.socket).await, Ok(()));
+        assert_eq!(ground.call("GET", &format!("/containers/{}/json", ground.name("made")), None).await.status, 200);
+    })
+    .await;
+}

@@ -5,7 +5,7 @@ use super::lab::lab;
 use super::line::open_with;
 use bollard::Docker;
 use bollard::models::VolumeCreateRequest;
-use bollard::query_parameters::UploadToContainerOptionsBuilder;
+use bollard::query_parameters::{CreateContainerOptions, InspectContainerOptions, UploadToContainerOptionsBuilder};
 use std::collections::HashMap;
 use std::os::unix::fs::symlink;
 use strawboss_core::runner::{Runner, SandboxStatus};
@@ -58,6 +58,60 @@ async fn a_volume_takes_no_files_once_its_container_ran() {
         let refused = upload().await.unwrap_err().to_string();
         assert!(refused.contains("was started already"), "{refused}");
         lab.runner.remove(&handle).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tools_volume_that_is_filled_cannot_be_changed() {
+    lab(async |lab| {
+        // Both at once: the second to come finds it filled, and that is as good.
+        let (one, two) = (lab.spec(1, "cat /opt/strawboss/supervisor/bin/strawboss-supervisor"), lab.spec(2, "true"));
+        let (mut two, other) = (two, lab.another_runner(&lab.host));
+        two.tools = one.tools.clone();
+        let (first, second) = tokio::join!(lab.runner.create(&one), other.create(&two));
+        let (first, _) = (first.unwrap(), second.unwrap());
+        let volume = &lab.tool_volumes().await[0];
+        let version = bollard::ClientVersion { major_version: 1, minor_version: 41 };
+        let through = Docker::connect_with_unix(lab.host.strip_prefix("unix://").unwrap(), 120, &version).unwrap();
+        // A container that fills it, as the runner makes one.
+        let found = lab.docker.inspect_container(&first.0, None::<InspectContainerOptions>).await.unwrap();
+        let mut body = serde_json::json!({
+            "Image": found.image, "User": "10001:10001", "Hostname": "sandbox", "Entrypoint": ["/x"],
+            "Healthcheck": {"Test": ["NONE"]}, "Labels": {"strawboss.installation": lab.installation},
+        });
+        let mut host = serde_json::to_value(found.host_config.unwrap()).unwrap();
+        host.as_object_mut().unwrap().retain(|key, _| {
+            matches!(
+                key.as_str(),
+                "NetworkMode"
+                    | "IpcMode"
+                    | "CgroupnsMode"
+                    | "CapDrop"
+                    | "SecurityOpt"
+                    | "ReadonlyRootfs"
+                    | "Memory"
+                    | "MemorySwap"
+                    | "PidsLimit"
+                    | "LogConfig"
+            )
+        });
+        host["Mounts"] = serde_json::json!([{"Type": "volume", "Source": volume, "Target": "/fill"}]);
+        body["HostConfig"] = host;
+        let body = serde_json::from_value(body).unwrap();
+        let filler = through.create_container(None::<CreateContainerOptions>, body).await.unwrap().id;
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(0);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, "bin/strawboss-supervisor", std::io::empty()).unwrap();
+        let options = UploadToContainerOptionsBuilder::default().path("/fill").build();
+        let body = bollard::body_full(tar.into_inner().unwrap().into());
+        let refused = through.upload_to_container(&filler, Some(options), body).await.unwrap_err().to_string();
+        assert!(refused.contains("filled already"), "{refused}");
+        lab.runner.start(&first).await.unwrap();
+        assert_eq!(lab.runner.wait(&first).await.unwrap(), exited(0));
+        assert!(lab.said(&first).await.contains(&lab.installation));
     })
     .await;
 }

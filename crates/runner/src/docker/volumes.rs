@@ -209,6 +209,14 @@ async fn fill(
         .await
     }
     .await;
+    // Another one may have been first: its content is the same, by the volume's name.
+    let filled = match filled {
+        Err(error) if is_complete(engine, &what, &helper).await.unwrap_or(false) => {
+            tracing::debug!(error.message = %error, "another one filled the volume");
+            Ok(())
+        }
+        filled => filled,
+    };
     let remove = RemoveContainerOptionsBuilder::default().force(true).build();
     if let Err(error) =
         engine.call(&what, SLOW, |docker| async move { docker.remove_container(&helper, Some(remove)).await }).await

@@ -21,6 +21,10 @@ use tokio::sync::Semaphore;
 const SOCKET: &str = "door.sock";
 /// Whose door a folder is.
 const OWNER: &str = "sandbox";
+/// The same of a door that somebody else than the control plane opened, beside its own.
+const GUEST: &str = "guest";
+/// After so long a guest's door was left behind.
+const GUEST_MAX: Duration = Duration::from_mins(10);
 /// How long a door waits when this process has no file descriptor left.
 const NO_DESCRIPTOR: Duration = Duration::from_millis(100);
 
@@ -73,6 +77,15 @@ impl SocketDoors {
     /// Opens a sandbox's door, or opens it again: the folder stays, the socket is replaced in one step.
     /// Needs a tokio runtime.
     pub fn open(&self, id: &SandboxId) -> Result<SocketDoor, DoorError> {
+        self.open_as(id, OWNER)
+    }
+
+    /// As [`SocketDoors::open`], for somebody else than the control plane whose doors these are: it does not see this one.
+    pub fn open_guest(&self, id: &SandboxId) -> Result<SocketDoor, DoorError> {
+        self.open_as(id, GUEST)
+    }
+
+    fn open_as(&self, id: &SandboxId, owner: &str) -> Result<SocketDoor, DoorError> {
         let dir = self.dir(id);
         let _held = locked(&self.folders);
         match DirBuilder::new().mode(0o711).create(&dir) {
@@ -81,7 +94,7 @@ impl SocketDoors {
         }
         // Whatever the umask: the sandbox's user must get in, and has nothing to write here.
         fs::set_permissions(&dir, Permissions::from_mode(0o711)).map_err(fail("let the sandbox's user into the door", &dir))?;
-        let owner = dir.join(OWNER);
+        let owner = dir.join(owner);
         // Not written again: cut short in that, the door of a living sandbox would be nobody's.
         if !fs::read_to_string(&owner).is_ok_and(|text| text == id.as_str()) {
             fs::write(&owner, id.as_str()).map_err(fail("name the door", &dir))?;
@@ -119,6 +132,7 @@ impl SocketDoors {
             let owner = fs::read_to_string(dir.join(OWNER)).ok().and_then(|text| SandboxId::parse(&text).ok());
             match owner {
                 Some(id) if self.dir(&id) == dir => found.push(id),
+                None if is_guest(&dir) => {}
                 _ => {
                     tracing::info!(door.dir = %dir.display(), "removing a door that was never finished");
                     fs::remove_dir_all(&dir).map_err(fail("remove the unfinished door", &dir))?;
@@ -128,6 +142,11 @@ impl SocketDoors {
         found.sort();
         Ok(found)
     }
+}
+
+fn is_guest(dir: &Path) -> bool {
+    let opened = fs::metadata(dir.join(GUEST)).and_then(|found| found.modified());
+    opened.is_ok_and(|opened| opened.elapsed().is_ok_and(|since| since < GUEST_MAX))
 }
 
 /// A descriptor that only names the folder.

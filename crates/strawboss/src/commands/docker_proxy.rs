@@ -99,9 +99,8 @@ pub(crate) async fn run(args: DockerProxyArgs, context: &Context) -> Result<Exit
         }),
     })
     .map_err(|error| {
-        Failure::new(format!("the proxy could not start: {error}")).fix(
-            "It runs as root, with the capabilities CHOWN, DAC_OVERRIDE and FOWNER; docs/deploy/docker-proxy.md has a service.",
-        )
+        Failure::new(format!("the proxy could not start: {error}"))
+            .fix("It runs as root, with the capabilities CHOWN and DAC_OVERRIDE; docs/deploy/docker-proxy.md has a service.")
     })?;
     tracing::info!(engine.socket = %shown.0, proxy.socket = %shown.1, "the proxy serves");
     let stop = CancellationToken::new();

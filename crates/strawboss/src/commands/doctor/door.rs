@@ -67,7 +67,8 @@ async fn attempt(settings: &Settings, environment: &Environment, image: Option<&
     let run = task.run(1);
     let id = run.sandbox(Purpose::Rescue, 1);
     let sockets = SocketDoors::new(folder).map_err(|error| (error.to_string(), "Look at the folder of doors.".to_owned()))?;
-    let door = sockets.open(&id).map_err(|error| (error.to_string(), "Look at the folder of doors.".to_owned()))?;
+    // A control plane that runs has its doors in the same place, and closes those that it does not know.
+    let door = sockets.open_guest(&id).map_err(|error| (error.to_string(), "Look at the folder of doors.".to_owned()))?;
     let spec = SandboxSpec {
         id: id.clone(),
         run,
