@@ -17,14 +17,19 @@ async fn worked(database: &str) -> Result<(World, Repository)> {
     let repository = world.project("One", &[("README.md", "one\n")], "agent: shell\nreview: auto\n")?;
     world.project("Two", &[("README.md", "two\n")], "agent: shell\nreview: manual\n")?;
     world.project("Three", &[("README.md", "three\n")], "agent: shell\napproval: manual\n")?;
-    for (project, action) in [("One", "echo landed > one.txt"), ("Two", "echo kept > two.txt"), ("Three", "true")] {
+    for (project, action) in [("One", "echo landed > one.txt"), ("Two", "echo heard; echo kept > two.txt"), ("Three", "true")] {
         world.backlog().append(project, "1", "Pending", action, ",,")?;
     }
     world.start().await?;
     world.until_task("echo landed > one.txt", "done").await?;
-    world.until_task("echo kept > two.txt", "review").await?;
+    world.until_task("echo heard; echo kept > two.txt", "review").await?;
     world.until_statuses(&["Completed", "In Review", "Pending"]).await?;
-    world.until("sandboxes are gone", async |world| Ok(world.leftovers()?.is_empty().then_some(()))).await?;
+    world
+        .until("the sandboxes are gone", async |world| {
+            let runs = world.get("/api/v1/status").await?["live_runs"].clone();
+            Ok((runs == 0).then_some(()))
+        })
+        .await?;
     Ok((world, repository))
 }
 
@@ -74,17 +79,21 @@ async fn wiped_and_restored(database: &str, wipe: impl Fn(&World) -> Result<()>)
     let (_, again) = backup(&world, &folder)?;
     assert_eq!(again, state);
     assert_eq!(fs::read_to_string(world.data_dir().join("admin-token"))?, token);
-    let left: Vec<_> = fs::read_dir(world.data_dir())?.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>()?;
-    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".restore") && !name.to_string_lossy().starts_with(".backup")), "{left:?}");
+    let left: Vec<_> =
+        fs::read_dir(world.data_dir())?.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>()?;
+    assert!(
+        left.iter().all(|name| !name.to_string_lossy().starts_with(".restore") && !name.to_string_lossy().starts_with(".backup")),
+        "{left:?}"
+    );
 
     // It goes on: all that people saw is there, recordings too, and what was in review lands.
     world.start().await?;
     assert_eq!(seen(&world).await?, before);
-    let task = world.task_by_action("echo kept > two.txt").await?;
-    let run = task["run"].as_str().context("no run")?;
-    assert!(!world.get(&format!("/api/v1/runs/{run}")).await?.is_null());
-    world.post(&format!("/api/v1/reviews/{}/accept", task["id"].as_str().unwrap_or_default()), serde_json::json!({})).await?;
-    world.until_task("echo kept > two.txt", "done").await?;
+    let task = world.task_by_action("echo heard; echo kept > two.txt").await?;
+    let run = format!("{}.1", task["id"].as_str().context("no id")?);
+    assert!(world.terminal_has(&run, "heard").await?, "its terminal was recorded");
+    world.post(&format!("/api/v1/reviews/{}/approve", task["id"].as_str().unwrap_or_default()), serde_json::json!({})).await?;
+    world.until_task("echo heard; echo kept > two.txt", "done").await?;
     world.stop().await
 }
 
@@ -216,7 +225,8 @@ async fn backups_are_made_by_themselves_and_the_old_ones_go() -> Result<()> {
     world.set_more(&format!("backup: {{ folder: '{}', every: 1h, keep: 2, keep_age: 36500d }}\n", folder.display()));
     world.start().await?;
     let names = |folder: &Path| -> Result<Vec<String>> {
-        let mut names: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<_>>()?;
+        let mut names: Vec<_> =
+            fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<_>>()?;
         names.sort();
         Ok(names)
     };

@@ -3,7 +3,7 @@
 use super::archive::{END, FORMAT, MANIFEST, SMALL, STATE, Tally, is_allowed};
 use super::{End, Identity, Manifest};
 use crate::failure::Failure;
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use indicatif::ProgressBar;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write as _};
@@ -101,7 +101,7 @@ fn read_up_to(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 fn from_gzip(packed: impl Read, into: &Path) -> Result<Unpacked, Bad> {
-    let mut clear = GzDecoder::new(packed);
+    let mut clear = GzDecoder::new(BufReader::new(packed));
     let unpacked = from_tar(&mut clear, into)?;
     // To the very end: gzip's own sum stands there, and age's word that nothing was cut off.
     io::copy(&mut clear, &mut io::sink())?;
