@@ -3,6 +3,7 @@
 use crate::config::{EngineConfig, Parts};
 use crate::error::Refused;
 use crate::git::mirror;
+use crate::health::{self, Part};
 use crate::link::{GitAccess, Reach, SupervisorLink};
 use crate::shared::{Shared, lock};
 use crate::{outbox, reconcile, scheduler, supervise, sync};
@@ -29,8 +30,9 @@ impl Engine {
     pub async fn start(&self) -> Result<(), Refused> {
         let shared = &self.shared;
         scheduler::observe_projects(shared).await;
-        scheduler::observe_parts(shared).await;
+        health::look(shared).await;
         scheduler::go_on(shared).await?;
+        shared.health.note(Part::Engine, "engine", Ok("started".to_owned()), shared.now());
         shared.tracker.spawn(reconcile::run(Arc::clone(shared)));
         shared.tracker.spawn(scheduler::run(Arc::clone(shared)));
         shared.tracker.spawn(scheduler::look(Arc::clone(shared)));
@@ -44,7 +46,10 @@ impl Engine {
 
     /// Starts no run from here on; all else goes on until [`Engine::shutdown`].
     pub fn drain(&self) {
-        self.shared.draining.store(true, Ordering::Relaxed);
+        if !self.shared.draining.load(Ordering::Relaxed) {
+            self.shared.drained_at.store(self.shared.now().0, Ordering::Relaxed);
+            self.shared.draining.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Starts nothing new, ends its loops and waits for them. Sandboxes go on; the next start adopts them.

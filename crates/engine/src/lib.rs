@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod fault;
 mod git;
+mod health;
 mod landing;
 pub mod link;
 mod metering;

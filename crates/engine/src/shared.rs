@@ -2,12 +2,13 @@
 
 use crate::config::{EngineConfig, Parts};
 use crate::events::Bus;
+use crate::health::Health;
 use crate::metering::Pending;
 use crate::sandbox::Present;
 use crate::session::Hub;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use strawboss_core::backlog::{BacklogStatus, WriteBack};
 use strawboss_core::policy::Hold;
@@ -16,7 +17,7 @@ use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::{ChangeSet, NewMessage, StoreError};
 use strawboss_core::task::Task;
 use strawboss_core::{ProjectName, RunId, SandboxId, TaskId, Timestamp};
-use strawboss_protocol::api::{PartView, SourceView};
+use strawboss_protocol::api::SourceView;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -54,9 +55,8 @@ pub(crate) struct Shared {
     pub(crate) holds: Mutex<HashMap<TaskId, Hold>>,
     /// Sources as last observed.
     pub(crate) sources: Mutex<HashMap<String, SourceView>>,
-    /// Runner and store as last observed.
-    pub(crate) runner_seen: Mutex<Option<PartView>>,
-    pub(crate) store_seen: Mutex<Option<PartView>>,
+    /// Store, engine, gateway and runner as last observed.
+    pub(crate) health: Health,
     /// Use and refusals that are not written yet.
     pub(crate) pending: Mutex<Pending>,
     /// One fetch per mirror at a time.
@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     /// Each source is read, with what follows, or written to.
     exchanges: Locks<String>,
     pub(crate) draining: AtomicBool,
+    /// Since when, milliseconds since 1970 UTC.
+    pub(crate) drained_at: AtomicI64,
     pub(crate) stop: CancellationToken,
     pub(crate) tracker: TaskTracker,
     pub(crate) started_at: Timestamp,
@@ -106,12 +108,12 @@ impl Shared {
             turns: Locks::default(),
             holds: Mutex::default(),
             sources: Mutex::default(),
-            runner_seen: Mutex::default(),
-            store_seen: Mutex::default(),
+            health: Health::default(),
             pending: Mutex::default(),
             mirrors: Locks::default(),
             exchanges: Locks::default(),
             draining: AtomicBool::new(false),
+            drained_at: AtomicI64::new(0),
             stop: CancellationToken::new(),
             tracker: TaskTracker::new(),
             started_at: parts.clock.now(),

@@ -68,8 +68,8 @@ impl Measure {
             metrics::gauge!("strawboss_slots").set(f64::from(status.slots));
             metrics::gauge!("strawboss_outbox_waiting").set(f64::from(status.outbox_waiting));
             metrics::gauge!("strawboss_paused").set(f64::from(u8::from(status.paused.is_some())));
-            for part in [&status.runner, &status.store] {
-                metrics::gauge!("strawboss_part_ok", "part" => part.name.clone()).set(f64::from(u8::from(part.ok)));
+            for (name, part) in status.parts() {
+                metrics::gauge!("strawboss_part_ok", "part" => name).set(f64::from(u8::from(part.ok)));
             }
             for source in &status.sources {
                 let name = source.name.clone();

@@ -236,9 +236,29 @@ fn status_tells_healthy_from_away_by_its_exit_code() {
     let json: Value = serde_json::from_str(&folder.run(&["status", "--json"]).out).unwrap();
     assert_eq!(json["runner"]["ok"], true);
     assert_eq!((&json["store"]["name"], &json["store"]["ok"]), (&"sqlite".into(), &true.into()));
+    for part in ["store", "engine", "gateway", "runner"] {
+        assert_eq!(json[part]["state"], "ok", "{part}");
+        assert!(json[part]["observed_at"].as_i64() >= json[part]["since"].as_i64(), "{part}: {json}");
+    }
     assert_eq!(code(&folder.run(&["--token", "wrong", "status"])), 4);
     assert_eq!(service.stop(), 0);
     assert_eq!(code(&folder.run(&["status", "--quiet"])), 3);
+}
+
+#[test]
+fn the_health_check_needs_no_more_than_the_data_directory() {
+    let folder = Folder::new();
+    folder.write("strawboss.yaml", SMALL);
+    let mut service = folder.serve(&[]);
+    let data_dir = folder.path().join("state");
+    let env = [("STRAWBOSS_DATA_DIR", data_dir.to_str().unwrap())];
+    folder.write("strawboss.yaml", "this: is wrong\n");
+    let wrong = folder.run(&["status", "--quiet"]);
+    assert_eq!(code(&wrong), 2, "{}", wrong.err);
+    let ran = folder.run_with(&["status", "--quiet"], &env);
+    assert_eq!(code(&ran), 0, "{}{}", ran.out, ran.err);
+    assert_eq!(code(&folder.run_with(&["status"], &env)), 0, "its token lies there too");
+    service.stop();
 }
 
 #[test]

@@ -549,7 +549,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether store and runner answer. The reasons are told only to who has credentials. */
+        /**
+         * Whether store, engine, gateway and runner work, looked at now. How each is, and since when, is told only to who has
+         *     credentials.
+         */
         get: operations["ready"];
         put?: never;
         post?: never;
@@ -838,19 +841,31 @@ export interface components {
             /** @description Ask with `after=` this for more; none: that was all. */
             next?: string | null;
         };
+        /**
+         * @description How a part of the system is.
+         * @enum {string}
+         */
+        PartState: "ok" | "failing" | "unknown";
         /** @description A part of the system as observed. */
         PartView: {
             /** @description In words. */
             detail: string;
-            /** @description Its name. */
+            /** @description Its name: what kind of store or runner it is. */
             name: string;
-            /** @description Whether it answers. */
+            /**
+             * Format: int64
+             * @description When it was looked at last, milliseconds since 1970 UTC.
+             */
+            observed_at?: number | null;
+            /** @description Whether that is `ok`. */
             ok: boolean;
             /**
              * Format: int64
              * @description Since when it is so, milliseconds since 1970 UTC.
              */
             since: number;
+            /** @description How it is. */
+            state: components["schemas"]["PartState"];
         };
         /** @description Something wrong in a source. */
         ProblemView: {
@@ -888,6 +903,23 @@ export interface components {
             repository: string;
             /** @description `auto` or `manual`. */
             review: string;
+        };
+        /** @description What `GET /ready` says to whoever has credentials; to others only `status` and `version`. */
+        ReadyView: {
+            /** @description `unavailable` when it is not ready. */
+            code?: string | null;
+            /** @description What to do when it is not ready. */
+            fix?: string | null;
+            /** @description Why it is not ready. */
+            message?: string | null;
+            /** @description Store, engine, gateway and runner, by these names. */
+            parts?: {
+                [key: string]: components["schemas"]["PartView"];
+            };
+            /** @description `ok`, or `failing` with HTTP status 503. */
+            status: components["schemas"]["PartState"];
+            /** @description This program's version. */
+            version: string;
         };
         /** @description The shape of a refusal on the wire. */
         RefusalView: {
@@ -1135,6 +1167,10 @@ export interface components {
         };
         /** @description `GET /api/v1/status`. */
         StatusView: {
+            /** @description The engine: scheduler and runs. */
+            engine: components["schemas"]["PartView"];
+            /** @description What stands behind sandboxes' doors. */
+            gateway: components["schemas"]["PartView"];
             /**
              * Format: int32
              * @description Live runs and how many there may be.
@@ -4106,7 +4142,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["ReadyView"];
                 };
             };
             /** @description Not ready */
@@ -4115,7 +4151,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ReadyView"];
                 };
             };
         };
