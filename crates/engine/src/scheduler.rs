@@ -125,6 +125,8 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
     let store = &shared.parts.store;
     let states = vec![TaskState::Queued, TaskState::Blocked, TaskState::Running];
     let tasks = store.task_list(&TaskFilter { states, ..TaskFilter::default() }).await?;
+    let queued = tasks.iter().filter(|task| task.state == TaskState::Queued).map(|task| task.updated_at.0);
+    shared.queued_since.store(queued.min().unwrap_or(0), Ordering::Relaxed);
     let mut runs = store.run_list_live().await?;
     for run in &runs {
         drive::spawn(shared, &run.id);

@@ -63,6 +63,8 @@ pub(crate) struct Shared {
     mirrors: Locks<ProjectName>,
     /// Each source is read, with what follows, or written to.
     exchanges: Locks<String>,
+    /// Since when the oldest queued task has been queued, as the last round saw it; 0: none is.
+    pub(crate) queued_since: AtomicI64,
     pub(crate) draining: AtomicBool,
     /// Since when, milliseconds since 1970 UTC.
     pub(crate) drained_at: AtomicI64,
@@ -112,6 +114,7 @@ impl Shared {
             pending: Mutex::default(),
             mirrors: Locks::default(),
             exchanges: Locks::default(),
+            queued_since: AtomicI64::new(0),
             draining: AtomicBool::new(false),
             drained_at: AtomicI64::new(0),
             stop: CancellationToken::new(),

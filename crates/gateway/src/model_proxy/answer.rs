@@ -1,6 +1,7 @@
 //! A provider's answer on its way into the sandbox: byte for byte, what is ready in one piece, looked over for usage
 //! in passing, and told to the meter once, however it ends.
 
+use super::count;
 use super::price::Prices;
 use super::upload::Progress;
 use super::usage::{Found, Scan};
@@ -42,6 +43,7 @@ pub(super) struct Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let usage = if self.status.is_some() { priced(self.scan.found(), &self.prices) } else { Usage::default() };
+        count::request(&self.provider, self.status, self.scan.found().model.as_deref(), &usage);
         self.meter.used(&self.sandbox, usage);
         tracing::debug!(
             sandbox.id = %self.sandbox,

@@ -6,6 +6,7 @@
 //! it was connected.
 
 mod answer;
+mod count;
 mod limited;
 mod price;
 mod provider;

@@ -8,6 +8,7 @@ mod doors;
 pub(crate) mod providers;
 pub(crate) mod runner;
 pub(crate) mod state;
+mod timed_store;
 
 use crate::config::settings::{Csv, RunnerKind, Settings};
 use crate::config::{self, Config, Flags};
@@ -30,6 +31,7 @@ use strawboss_runner::SocketDoors;
 use strawboss_server::door::DoorContext;
 use strawboss_server::door::gateway::GatewayWays;
 use strawboss_server::{AuthConfig, Measure, Server, ServerConfig};
+use timed_store::TimedStore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -175,6 +177,9 @@ struct Service {
 impl Service {
     async fn wire(config: &Config, data_dir: &DataDir, secrets: &Secrets, environment: &Environment) -> Result<Self, Failure> {
         let settings = &config.settings;
+        let measure = Measure::new().map_err(|error| Failure::new(format!("could not set up measurements: {error}")))?;
+        // Before any part is made, so that what they count is counted. A second start is a test's.
+        let _ = measure.install();
         let store = state::take(&settings.database, data_dir.path(), &secrets.installation).await?;
         let runner = runner::runner(settings, data_dir.path(), &secrets.installation).await?;
         let gpus = match runner.info().await {
@@ -196,13 +201,12 @@ impl Service {
         let doors_dir = if elsewhere { &settings.server.doors_dir } else { data_dir.path() };
         let sockets = SocketDoors::new(doors_dir).map_err(|error| Failure::new(error.to_string()))?;
         let doors = Arc::new(OpenDoors::new(sockets, stop_doors.clone()));
-        let parts = Parts { store: Arc::new(store), runner, doors: doors.clone(), clock: Arc::new(SystemClock) };
+        let parts = Parts { store: Arc::new(TimedStore::new(store)), runner, doors: doors.clone(), clock: Arc::new(SystemClock) };
         let engine = Engine::new(engine_config, parts);
         let models = providers::model_proxy(settings, environment, Arc::new(engine.clone()))?;
         let egress = Egress::new(EgressConfig::new(Arc::new(engine.clone())));
         let ways = GatewayWays::new(models, egress);
         doors.serve(DoorContext::new(Arc::new(engine.clone()), Arc::new(ways.clone()), stop_doors.clone()));
-        let measure = Measure::new().map_err(|error| Failure::new(format!("could not set up measurements: {error}")))?;
         let server_config = ServerConfig {
             listen: settings.server.listen,
             auth: AuthConfig {
