@@ -5,6 +5,7 @@
 //! HTTP nor SQL nor Docker.
 
 mod bound;
+pub mod cause;
 mod commands;
 pub mod config;
 mod drive;

@@ -217,7 +217,8 @@ async fn start(shared: &Arc<Shared>, id: &TaskId) -> Result<(), StoreError> {
     };
     let Ok(run_id) = task.start(now) else { return Ok(()) };
     let run = new_run(&task, assignment.project, &assignment, run_id.clone(), earlier, now);
-    tracing::info!(task.id = %id, run.id = %run_id, agent = run.agent.word(), "a run starts");
+    let cause = shared.start_causes.take(id);
+    tracing::info!(task.id = %id, run.id = %run_id, agent = run.agent.word(), request.id = cause, "a run starts");
     match writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await {
         Ok(()) => {}
         // Somebody else decided on the task in between: the next round sees it.

@@ -284,7 +284,7 @@ impl Viewer {
 
     /// A line for the agent; its length is the caller's to check.
     pub fn say(&self, text: String) -> Result<(), Refused> {
-        self.send(ToLink::Text(crate::supervise::encode(&ToSupervisor::Say { text })))
+        self.send(ToLink::Text(crate::supervise::encode(&ToSupervisor::Say { text, cause: crate::cause::current() })))
     }
 
     /// The viewer's size.

@@ -1,5 +1,6 @@
 //! What all parts of the engine share: ports, configuration, and the one way to change state.
 
+use crate::cause::Causes;
 use crate::config::{EngineConfig, Parts};
 use crate::events::Bus;
 use crate::health::Health;
@@ -33,6 +34,9 @@ pub(crate) struct Shared {
     catalog: RwLock<Arc<Catalog>>,
     pub(crate) hub: Hub,
     pub(crate) bus: Bus,
+    /// On whose behalf runs are stopped, and tasks put back into the queue.
+    pub(crate) stop_causes: Causes<RunId>,
+    pub(crate) start_causes: Causes<TaskId>,
     /// Wakes the scheduler.
     pub(crate) nudge: Notify,
     /// Wakes the outbox.
@@ -99,6 +103,8 @@ impl Shared {
             catalog: RwLock::new(Arc::new(config.catalog.clone())),
             hub: Hub::new(&config.data_dir),
             bus: Bus::new(),
+            stop_causes: Causes::default(),
+            start_causes: Causes::default(),
             nudge: Notify::new(),
             mail: Notify::new(),
             left_behind: Notify::new(),

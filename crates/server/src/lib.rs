@@ -13,6 +13,7 @@ pub mod listen;
 pub mod measure;
 pub mod openapi;
 pub(crate) mod recording;
+pub(crate) mod request_id;
 pub mod routes;
 pub mod server;
 pub(crate) mod state;

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use strawboss_engine::{Engine, Refused};
+use strawboss_engine::{Engine, Refused, cause};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 /// How many event streams and terminals there may be in all; each costs a buffer and a task.
 pub(crate) const MAX_STREAMS: usize = 2048;
@@ -44,7 +45,15 @@ impl AppState {
         &self,
         command: impl Future<Output = Result<T, Refused>> + Send + 'static,
     ) -> Result<T, ApiError> {
-        match self.tracker.spawn(command).await {
+        // A task of its own has neither its request's span nor its number by itself.
+        let request = cause::current();
+        let command = async move {
+            match request {
+                Some(request) => cause::on_behalf(request, command).await,
+                None => command.await,
+            }
+        };
+        match self.tracker.spawn(command.in_current_span()).await {
             Ok(result) => Ok(result?),
             Err(error) => Err(ApiError::internal(&format!("a command ended by itself: {error}"))),
         }

@@ -36,6 +36,8 @@ pub(super) struct Ticket {
     pub(super) status: Option<u16>,
     pub(super) scan: Scan,
     pub(super) received: u64,
+    /// What the request is called in the log.
+    pub(super) span: tracing::Span,
     /// The request's turn, given back when it is over.
     pub(super) _permit: OwnedSemaphorePermit,
 }
@@ -45,6 +47,8 @@ impl Drop for Ticket {
         let usage = if self.status.is_some() { priced(self.scan.found(), &self.prices) } else { Usage::default() };
         count::request(&self.provider, self.status, self.scan.found().model.as_deref(), &usage);
         self.meter.used(&self.sandbox, usage);
+        // The request was answered before its answer's body came to an end: only here its number is still known.
+        let _within = self.span.enter();
         tracing::debug!(
             sandbox.id = %self.sandbox,
             gateway.provider = %self.provider,
