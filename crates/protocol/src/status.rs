@@ -98,3 +98,26 @@ pub struct ReadyView {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, PartView>,
 }
+
+/// A line of the control plane's own log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LogLine {
+    /// Its number since the control plane started; those of earlier starts have none.
+    #[serde(default)]
+    pub seq: u64,
+    /// When, milliseconds since 1970 UTC.
+    pub at: i64,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// The part of the program that says it.
+    pub target: String,
+    /// What.
+    pub message: String,
+    /// The run that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Everything else, `request.id` among it.
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
+}

@@ -3,6 +3,7 @@
 use crate::auth::Auth;
 use crate::error::ApiError;
 use crate::measure::Measure;
+use crate::operations::Operations;
 use bytes::Bytes;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ pub(crate) struct AppState {
     pub(crate) engine: Engine,
     pub(crate) auth: Arc<Auth>,
     pub(crate) measure: Measure,
+    pub(crate) operations: Operations,
     pub(crate) openapi: Bytes,
     /// Cancelled when the server starts to drain: streams end themselves.
     pub(crate) shutdown: CancellationToken,

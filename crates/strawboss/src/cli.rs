@@ -1,7 +1,7 @@
 //! The command line: what there is, and who does it.
 
 use crate::commands::{
-    agent, config, docker_proxy, doctor, init, mock_model, project, review, run, session, status, task, token,
+    agent, config, docker_proxy, doctor, init, logs, mock_model, project, review, run, session, status, task, token,
 };
 use crate::context::{Context, Global};
 use crate::environment::Environment;
@@ -43,6 +43,7 @@ enum Command {
     Task(task::TaskArgs),
     Run(run::RunArgs),
     Review(review::ReviewArgs),
+    Logs(logs::LogsArgs),
     Session(session::SessionArgs),
     Project(project::ProjectArgs),
     Agent(agent::AgentArgs),
@@ -87,6 +88,7 @@ async fn carry_out(command: Command, context: &Context) -> Result<ExitStatus, Fa
         Command::Task(args) => task::run(args, context).await,
         Command::Run(args) => run::run(args, context).await,
         Command::Review(args) => review::run(args, context).await,
+        Command::Logs(args) => logs::run(args, context).await,
         Command::Session(args) => session::run(args, context).await,
         Command::Project(args) => project::run(args, context).await,
         Command::Agent(args) => agent::run(args, context).await,

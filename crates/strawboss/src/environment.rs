@@ -40,6 +40,7 @@ variables! {
     DATABASE_URL = "DATABASE_URL", "`sqlite`, or `postgres://user:password@host:5432/database`; overrules `database`. What libpq reads from `PGPASSWORD`, `PGPASSFILE`, `PGSSLMODE` and their like counts too.", "`sqlite`";
     LOG_LEVEL = "LOG_LEVEL", "`error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,strawboss_engine=debug`; overrules `log.level`.", "`info`; for other commands than `serve`, `warn`";
     LOG_FORMAT = "STRAWBOSS_LOG_FORMAT", "`pretty` or `json`; overrules `log.format`.", "`pretty`";
+    LOG_FILES = "STRAWBOSS_LOG_FILES", "`true` or `false`: whether the log is also written to `logs` in the data directory; overrules `log.files`.", "`false`";
     SERVER = "STRAWBOSS_SERVER", "The address of the service that commands talk to; the same as `--server`.", "the one of the configuration";
     TOKEN = "STRAWBOSS_TOKEN", "The token that commands show; the same as `--token`, and better: other users of the machine can read command lines.", "`admin-token` in the data directory";
     DETACH_KEYS = "STRAWBOSS_DETACH_KEYS", "What ends `run attach`, such as `ctrl-p,ctrl-q` or `ctrl-]`; the same as `--detach-keys`.", "`ctrl-p,ctrl-q`";

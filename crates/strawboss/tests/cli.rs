@@ -348,3 +348,43 @@ fn the_mock_model_serves_what_its_script_says() {
     folder.write("broken.yaml", "rules: [{ turns: [] }]\n");
     assert_eq!(code(&folder.run(&["mock-model", "--script", "broken.yaml"])), 2);
 }
+
+#[test]
+fn the_log_is_shown_to_who_may_see_it_and_kept_over_a_restart_where_that_is_wanted() {
+    let folder = Folder::new();
+    folder.write("strawboss.yaml", &format!("{SMALL}log: {{ files: true }}\n"));
+    let mut service = folder.serve(&[]);
+    let lines = |args: &[&str]| -> Vec<Value> {
+        let ran = folder.run(args);
+        assert_eq!(code(&ran), 0, "{args:?}: {}", ran.err);
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let starts = |lines: &[Value]| {
+        lines.iter().filter(|line| line["message"].as_str().is_some_and(|said| said.starts_with("Strawboss serves on"))).count()
+    };
+    let first = lines(&["logs", "strawboss", "--json", "--since", "1h"]);
+    assert_eq!(starts(&first), 1, "{first:?}");
+    assert!(first.iter().all(|line| line["at"].as_i64() > Some(0) && line["level"].is_string()), "{first:?}");
+    let shown = folder.run(&["logs", "strawboss"]);
+    assert!(shown.out.contains("Strawboss serves on") && shown.out.contains("projects=0"), "{}", shown.out);
+    assert!(!shown.out.contains('\u{1b}'), "no colours without a terminal");
+    assert!(folder.run(&["logs", "strawboss", "--since", "2100-01-01T00:00:00Z"]).out.is_empty());
+    let token = folder.run(&["token", "create", "reader", "--scope", "read"]);
+    assert_eq!(code(&folder.run(&["--token", token.out.trim(), "logs", "strawboss"])), 4);
+    assert_eq!(service.stop(), 0);
+    assert!(folder.path().join("state/logs").is_dir());
+    let mut service = folder.serve(&[]);
+    assert_eq!(starts(&lines(&["logs", "strawboss", "--json"])), 2, "what an earlier start said is there");
+    assert_eq!(service.stop(), 0);
+}
+
+#[test]
+fn the_log_of_another_service_is_composes_and_the_command_is_said() {
+    let folder = Folder::new();
+    folder.write("strawboss.yaml", SMALL);
+    let ran = folder.run(&["logs", "postgres", "-f", "--since", "10m"]);
+    assert_eq!((code(&ran), ran.out.as_str()), (1, "docker compose logs --follow --since 10m postgres\n"), "{}", ran.err);
+    for wrong in [["logs", "a;rm"].as_slice(), &["logs", ""], &["logs", "strawboss", "--since", "yesterday"]] {
+        assert_eq!(code(&folder.run(wrong)), 2, "{wrong:?}");
+    }
+}

@@ -3,6 +3,7 @@
 
 pub mod events;
 pub mod health;
+pub mod logs;
 pub mod metrics;
 pub mod projects;
 pub mod reviews;
@@ -71,7 +72,10 @@ pub(crate) fn any_scope() -> OpenApiRouter<AppState> {
 
 /// Routes for `admin`.
 pub(crate) fn admin() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(tokens::token_list, tokens::token_create)).routes(routes!(tokens::token_revoke))
+    OpenApiRouter::new()
+        .routes(routes!(tokens::token_list, tokens::token_create))
+        .routes(routes!(tokens::token_revoke))
+        .routes(routes!(logs::logs))
 }
 
 /// `/metrics`, which has a rule of its own.

@@ -90,7 +90,11 @@ fn shown(settings: &Settings, file: &PathBuf) -> Value {
             Database::Sqlite => "sqlite".to_owned(),
             Database::Postgres(url) => url.to_string(),
         },
-        "log": { "level": settings.log.level, "format": format },
+        "log": { "level": settings.log.level, "format": format,
+            "files": settings.log.files.is_some(),
+            "max_size_bytes": settings.log.files.map(|bounds| bounds.bytes),
+            "max_age_seconds": settings.log.files.map(|bounds| bounds.age.as_secs()),
+        },
         "backlogs": settings.backlogs.iter().map(|backlog| json!({
             "type": "csv",
             "file": backlog.file,

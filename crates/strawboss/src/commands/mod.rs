@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod docker_proxy;
 pub(crate) mod doctor;
 pub(crate) mod init;
+pub(crate) mod logs;
 pub(crate) mod mock_model;
 pub(crate) mod project;
 pub(crate) mod review;

@@ -6,8 +6,10 @@ use super::settings::{self, Database, DatabaseUrl, LogFormat, RunnerKind};
 use super::table::{self, Field, Table};
 use super::{DEFAULT_IMAGE, Flags, LISTEN, suggest};
 use crate::environment::{self, Environment, Variable};
+use crate::logging::files::Bounds;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 /// A setting that variables and flags may overrule, as text.
 fn overruled<'e>(
@@ -280,7 +282,8 @@ pub(super) fn scheduler(table: Option<Table<'_>>, problems: &mut Problems) -> se
 }
 
 pub(super) fn log(table: Option<Table<'_>>, environment: &Environment, problems: &mut Problems) -> settings::Log {
-    let mut log = settings::Log { level: "info".to_owned(), format: LogFormat::Pretty };
+    let mut log = settings::Log { level: "info".to_owned(), format: LogFormat::Pretty, files: None };
+    let (mut files, mut bounds) = (false, Bounds { bytes: 64 << 20, age: Duration::from_hours(7 * 24) });
     if let Some(mut table) = table {
         if let Some(level) = table.read("level", problems, |field, problems| {
             let text = field.text(problems)?;
@@ -290,6 +293,14 @@ pub(super) fn log(table: Option<Table<'_>>, environment: &Environment, problems:
         }
         if let Some(format) = table.read("format", problems, |field, problems| field.choice(&LogFormat::WORDS, problems)) {
             log.format = format;
+        }
+        files = table.read("files", problems, Field::boolean).unwrap_or_default();
+        if let Some(bytes) = table.read("max_size", problems, |field, problems| field.size(1 << 20, problems)) {
+            bounds.bytes = bytes;
+        }
+        let (hour, year) = (Duration::from_hours(1), Duration::from_hours(365 * 24));
+        if let Some(age) = table.read("max_age", problems, |field, problems| field.duration(hour, year, problems)) {
+            bounds.age = age;
         }
         table.finish(problems);
     }
@@ -307,5 +318,14 @@ pub(super) fn log(table: Option<Table<'_>>, environment: &Environment, problems:
             None => problems.push(Problem::of(name, format!("{name} must be `pretty` or `json`, not `{format}`"))),
         }
     }
+    if let Some(text) = environment.get(&environment::LOG_FILES) {
+        let name = environment::LOG_FILES.name;
+        match text {
+            "true" => files = true,
+            "false" => files = false,
+            _ => problems.push(Problem::of(name, format!("{name} must be `true` or `false`, not `{text}`"))),
+        }
+    }
+    log.files = files.then_some(bounds);
     log
 }

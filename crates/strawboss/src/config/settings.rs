@@ -1,5 +1,6 @@
 //! The configuration as the rest of the program sees it: parsed, checked, complete.
 
+use crate::logging::files::Bounds;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -188,6 +189,8 @@ pub(crate) struct Log {
     /// `info`, or directives of tracing's filter.
     pub(crate) level: String,
     pub(crate) format: LogFormat,
+    /// How much is kept in files of the data directory; none: no files.
+    pub(crate) files: Option<Bounds>,
 }
 
 /// What a line of the log looks like.

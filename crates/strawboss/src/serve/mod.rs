@@ -30,7 +30,7 @@ use strawboss_gateway::{Egress, EgressConfig};
 use strawboss_runner::SocketDoors;
 use strawboss_server::door::DoorContext;
 use strawboss_server::door::gateway::GatewayWays;
-use strawboss_server::{AuthConfig, Measure, Server, ServerConfig};
+use strawboss_server::{AuthConfig, Measure, Operations, Server, ServerConfig};
 use timed_store::TimedStore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -78,14 +78,16 @@ pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<ExitStatus
         max_concurrent: args.max_concurrent,
     };
     let config = config::load(&flags, &context.environment)?;
-    logging::start(&config.settings.log);
+    let logging = logging::serve(&config.settings.log, &config.settings.server.data_dir);
     warn(&config, &context.environment);
     // Before anything is started, so that no signal is lost.
     let mut signals = Signals::new()?;
     let data_dir = DataDir::take(&config.settings.server.data_dir)?;
+    logging.write_to_files(data_dir.path(), &config.settings.log);
     let secrets = data_dir.secrets()?;
+    let operations = Operations { logs: logging.capture.ring.clone() };
     let service = tokio::select! {
-        wired = Service::wire(&config, &data_dir, &secrets, &context.environment) => wired?,
+        wired = Service::wire(&config, &data_dir, &secrets, &context.environment, operations) => wired?,
         // A database may be waited for; a step on its tables that is cut off is taken back by it.
         name = signals.next() => {
             tracing::info!(signal = name, "stopped before anything was started");
@@ -175,7 +177,13 @@ struct Service {
 }
 
 impl Service {
-    async fn wire(config: &Config, data_dir: &DataDir, secrets: &Secrets, environment: &Environment) -> Result<Self, Failure> {
+    async fn wire(
+        config: &Config,
+        data_dir: &DataDir,
+        secrets: &Secrets,
+        environment: &Environment,
+        operations: Operations,
+    ) -> Result<Self, Failure> {
         let settings = &config.settings;
         let measure = Measure::new().map_err(|error| Failure::new(format!("could not set up measurements: {error}")))?;
         // Before any part is made, so that what they count is counted. A second start is a test's.
@@ -218,7 +226,7 @@ impl Service {
             },
             drain: DRAIN,
         };
-        let server = Server::bind(server_config, engine.clone(), measure)
+        let server = Server::bind_operated(server_config, engine.clone(), measure, operations)
             .await
             .map_err(|error| Failure::new(error.to_string()).status(ExitStatus::Conflict))?;
         Ok(Self { engine, server, doors, ways, stop_server: CancellationToken::new(), stop_doors })
