@@ -96,6 +96,9 @@ impl Api {
         let environment = &context.environment;
         let named = context.global.server.as_deref().or_else(|| environment.get(&environment::SERVER));
         let token = context.global.token.as_deref().or_else(|| environment.get(&environment::TOKEN)).map(str::to_owned);
+        if let Some(why) = environment.trouble(&environment::TOKEN).filter(|_| token.is_none()) {
+            return Err(Failure::usage(why).fix("Correct or unset it: another token is not shown in its place."));
+        }
         let near = near(context);
         let (base, ours) = match (named, &near) {
             (Some(named), _) => (base_of(named)?, false),

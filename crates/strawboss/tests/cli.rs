@@ -1,5 +1,7 @@
 //! The real program, as a person and as a script use it.
 
+#[path = "cli/environment.rs"]
+mod environment;
 mod support;
 
 use serde_json::Value;
@@ -66,7 +68,7 @@ fn init_writes_what_check_and_doctor_accept_and_never_writes_over() {
         assert_eq!(code(&ran), 0, "{}", ran.err);
         assert!(ran.out.contains("strawboss doctor"), "{}", ran.out);
         assert_eq!(code(&folder.run_in(&repository, &["config", "check"])), 0);
-        let shown: Value = serde_json::from_str(&folder.run_in(&repository, &["config", "show"]).out).unwrap();
+        let shown: Value = serde_json::from_str(&folder.run_in(&repository, &["config", "show", "--json"]).out).unwrap();
         assert_eq!(shown["projects"]["my repo"]["image"].as_str(), image);
         assert_eq!(shown["projects"]["my repo"]["branch"], "trunk");
         let before = std::fs::read(repository.join("strawboss.yaml")).unwrap();

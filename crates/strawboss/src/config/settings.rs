@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) backlogs: Vec<Csv>,
     pub(crate) projects: BTreeMap<ProjectName, Project>,
+    /// Where each git repository is a project.
+    pub(crate) projects_dir: Option<PathBuf>,
     pub(crate) models: BTreeMap<String, ModelEntry>,
     pub(crate) agents: Agents,
     pub(crate) providers: Vec<Provider>,
