@@ -83,7 +83,7 @@ impl Engine {
                 .map(|(state, count)| StateCount { state: state.word().to_owned(), count })
                 .collect(),
             live_runs: u32::try_from(store.run_list_live().await?.len()).unwrap_or(u32::MAX),
-            slots: shared.config.slots,
+            slots: shared.slots(),
             outbox_waiting: u32::try_from(store.outbox_list(u32::MAX).await?.len()).unwrap_or(u32::MAX),
             paused,
         })

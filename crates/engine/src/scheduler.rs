@@ -87,21 +87,17 @@ pub(crate) async fn write_down(shared: Arc<Shared>) {
 
 /// Looks at each project's repository; the policy blocks what cannot be worked on, and lifts that by itself.
 pub(crate) async fn observe_projects(shared: &Shared) {
-    let mut catalog = (*shared.catalog()).clone();
-    let mut changed = false;
-    for project in catalog.projects.values_mut() {
-        let configured = shared.config.catalog.projects.get(&project.name).and_then(|configured| configured.unusable.clone());
-        let seen = match configured {
-            Some(configured) => Some(configured),
+    let (catalog, configured) = (shared.catalog(), shared.configured());
+    let mut seen = Vec::new();
+    for project in catalog.projects.values() {
+        let known = configured.projects.get(&project.name).and_then(|configured| configured.unusable.clone());
+        let unusable = match known {
+            Some(known) => Some(known),
             None => mirror::inspect(project).await,
         };
-        if seen != project.unusable {
-            project.unusable = seen;
-            changed = true;
-        }
+        seen.push((project.clone(), unusable));
     }
-    if changed {
-        shared.set_catalog(catalog);
+    if shared.note_projects(seen) {
         shared.nudge.notify_one();
     }
 }
@@ -145,7 +141,7 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
         runs: &live,
         catalog: &catalog,
         capacity: Capacity {
-            slots: shared.config.slots,
+            slots: shared.slots(),
             gpus: shared.config.gpus,
             closed: runner_away || shared.draining.load(Ordering::Relaxed),
         },

@@ -3,7 +3,7 @@
 //! Views are what people's programs see; they are made from the core's entities and say nothing that must not leave
 //! (no token, no host path but the project's own directory).
 
-pub use crate::status::{LogLine, PartState, PartView, ReadyView, StatusView};
+pub use crate::status::{LogLine, PartState, PartView, ReadyView, ReloadView, StatusView};
 use serde::{Deserialize, Serialize};
 use strawboss_core::run::{CheckResult, Refusal, Usage};
 use strawboss_core::task::BlockReason;

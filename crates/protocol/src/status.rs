@@ -121,3 +121,17 @@ pub struct LogLine {
     #[serde(default)]
     pub fields: BTreeMap<String, String>,
 }
+
+/// What a reload of the configuration came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReloadView {
+    /// What is other than before, and holds from now on.
+    pub changed: Vec<String>,
+    /// What is other than before, and holds only after a restart.
+    pub after_restart: Vec<String>,
+    /// Projects that are gone or have moved, and stay as they were while runs of them are live: reload once more then.
+    pub kept: Vec<String>,
+    /// What is doubtful in the configuration.
+    pub warnings: Vec<String>,
+}

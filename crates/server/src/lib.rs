@@ -26,5 +26,5 @@ pub use door::gateway::GatewayWays;
 pub use door::{Door, DoorContext, DoorHost, DoorWays, SandboxWays, serve_connection};
 pub use logs::{LogFilter, LogRing};
 pub use measure::Measure;
-pub use operations::Operations;
+pub use operations::{Operations, Reload};
 pub use server::{BindError, Server, ServerConfig};

@@ -93,7 +93,7 @@ async fn carry_out(command: Command, context: &Context) -> Result<ExitStatus, Fa
         Command::Project(args) => project::run(args, context).await,
         Command::Agent(args) => agent::run(args, context).await,
         Command::Token(args) => token::run(args, context).await,
-        Command::Config(args) => config::run(&args, context),
+        Command::Config(args) => config::run(args, context).await,
         Command::MockModel(args) => mock_model::run(args, context).await,
         Command::DockerProxy(args) => docker_proxy::run(args, context).await,
         Command::Openapi => {

@@ -102,6 +102,25 @@ fn file(path: &Path) -> String {
 }
 
 #[tokio::test]
+async fn a_project_that_goes_at_a_reload_stays_until_its_runs_are_over() {
+    let options = WorldOptions { shell: FIRST_LINE_AGENT.to_owned(), ..WorldOptions::default() };
+    let mut world = world_with("agent: shell\n", options, "read go; echo done > done").await;
+    let run = working(&world, "read go").await;
+    world.forget("Greeter");
+    world.write_config().unwrap();
+    let said_of = json(&world, &["config", "reload", "--json"]).await;
+    assert_eq!((&said_of["kept"], &said_of["changed"]), (&serde_json::json!(["Greeter"]), &serde_json::json!([])), "{said_of}");
+    said(&world, &["run", "say", &run, "go"]).await;
+    world.until_task("read go", "review").await.unwrap();
+    let again = json(&world, &["config", "reload", "--json"]).await;
+    assert_eq!(
+        (&again["kept"], &again["changed"]),
+        (&serde_json::json!([]), &serde_json::json!(["projects.Greeter"])),
+        "{again}"
+    );
+}
+
+#[tokio::test]
 async fn the_story_of_a_run_is_told_to_its_end() {
     let options = WorldOptions { shell: FIRST_LINE_AGENT.to_owned(), ..WorldOptions::default() };
     let world = world_with("agent: shell\n", options, "read go; echo done > done").await;

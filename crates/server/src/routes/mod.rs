@@ -1,6 +1,7 @@
 //! The HTTP interface: one file per resource. Routes read a request, ask the engine, and write the answer; they decide
 //! nothing and keep nothing.
 
+pub mod config;
 pub mod events;
 pub mod health;
 pub mod logs;
@@ -76,6 +77,7 @@ pub(crate) fn admin() -> OpenApiRouter<AppState> {
         .routes(routes!(tokens::token_list, tokens::token_create))
         .routes(routes!(tokens::token_revoke))
         .routes(routes!(logs::logs))
+        .routes(routes!(config::config_reload))
 }
 
 /// `/metrics`, which has a rule of its own.

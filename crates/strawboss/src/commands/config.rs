@@ -1,5 +1,6 @@
 //! `strawboss config …`
 
+use crate::client::Api;
 use crate::config::origin::{self, Origin};
 use crate::config::problem::Report;
 use crate::config::settings::{ClaudeSource, Database, SecretSource, Settings};
@@ -10,6 +11,7 @@ use crate::output::style::{Tone, paint};
 use crate::output::{self, style, words};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use strawboss_protocol::api::ReloadView;
 use strawboss_server::TrustedProxy;
 
 /// Check and show the configuration
@@ -35,11 +37,24 @@ enum ConfigCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Have the service read its configuration again, and say what holds now and what only after a restart
+    #[command(after_help = "\
+Projects, models, agents, providers with their prices and secrets, runner.max_concurrent and log.level change at once. A
+configuration with an error changes nothing. SIGHUP does the same. Needs a token of scope admin.
+
+Example:
+  strawboss config check && strawboss config reload")]
+    Reload {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Does what `config` says.
-pub(crate) fn run(args: &ConfigArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) async fn run(args: ConfigArgs, context: &Context) -> Result<ExitStatus, Failure> {
     match args.command {
+        ConfigCommand::Reload { json } => reload(context, json).await,
         ConfigCommand::Check { json: false } => {
             let config = context.config()?;
             if !config.report.problems.is_empty() {
@@ -73,6 +88,31 @@ pub(crate) fn run(args: &ConfigArgs, context: &Context) -> Result<ExitStatus, Fa
             Ok(ExitStatus::Success)
         }
     }
+}
+
+async fn reload(context: &Context, json: bool) -> Result<ExitStatus, Failure> {
+    let answer = Api::of(context)?.post::<ReloadView>("/api/v1/config/reload", None::<&()>).await?;
+    if json {
+        output::json(&answer.raw)?;
+        return Ok(ExitStatus::Success);
+    }
+    let ReloadView { changed, after_restart, kept, warnings } = answer.value;
+    for warning in &warnings {
+        output::note(&format!("warning: {}", words::clean(warning)));
+    }
+    if changed.is_empty() && after_restart.is_empty() && kept.is_empty() {
+        output::line("nothing has changed")?;
+    }
+    for (names, what) in [
+        (changed, "holds now"),
+        (after_restart, "holds after a restart of the service"),
+        (kept, "is a project with live runs: it stays as it was; reload once more when they are over"),
+    ] {
+        for name in names {
+            output::line(&format!("{} {what}", words::one_line(&name)))?;
+        }
+    }
+    Ok(ExitStatus::Success)
 }
 
 /// What the configuration is, for people.

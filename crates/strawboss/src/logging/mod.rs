@@ -13,7 +13,7 @@ use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 /// Whether a text is a level or directives that the log understands.
 pub(crate) fn check(level: &str) -> Result<(), String> {
@@ -31,11 +31,17 @@ pub(crate) fn check(level: &str) -> Result<(), String> {
 #[derive(Clone)]
 pub(crate) struct Logging {
     pub(crate) capture: Capture,
+    level: reload::Handle<EnvFilter, Registry>,
     /// The number of the last line that an earlier start wrote.
     earlier: u64,
 }
 
 impl Logging {
+    /// Logs this much from now on.
+    pub(crate) fn set_level(&self, level: &str) -> Result<(), String> {
+        self.level.reload(EnvFilter::builder().parse_lossy(level)).map_err(|error| error.to_string())
+    }
+
     /// Writes to files as well, in a data directory that is ours by now.
     pub(crate) fn write_to_files(&self, data_dir: &Path, log: &Log) {
         if let Some(bounds) = log.files {
@@ -53,10 +59,10 @@ pub(crate) fn serve(log: &Log, data_dir: &Path) -> Logging {
         }
     }
     let earlier = capture.ring.lines(&LogFilter { after: u64::MAX, ..LogFilter::default() }, 1).1;
-    let filter = EnvFilter::builder().parse_lossy(&log.level);
+    let (filter, level) = reload::Layer::new(EnvFilter::builder().parse_lossy(&log.level));
     // A second start is a test's; the first one goes on.
     let _ = tracing_subscriber::registry().with(filter).with(capture.clone()).with(printed(log.format)).try_init();
-    Logging { capture, earlier }
+    Logging { capture, level, earlier }
 }
 
 fn printed<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync> {

@@ -6,6 +6,7 @@
 pub(crate) mod data_dir;
 mod doors;
 pub(crate) mod providers;
+mod reload;
 pub(crate) mod runner;
 pub(crate) mod state;
 mod timed_store;
@@ -18,6 +19,7 @@ use crate::failure::{ExitStatus, Failure, io};
 use crate::{logging, tools};
 use data_dir::{DataDir, Secrets};
 use doors::OpenDoors;
+use reload::Reloader;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +32,7 @@ use strawboss_gateway::{Egress, EgressConfig};
 use strawboss_runner::SocketDoors;
 use strawboss_server::door::DoorContext;
 use strawboss_server::door::gateway::GatewayWays;
-use strawboss_server::{AuthConfig, Measure, Operations, Server, ServerConfig};
+use strawboss_server::{AuthConfig, Measure, Operations, Reload as _, Server, ServerConfig};
 use timed_store::TimedStore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +50,7 @@ Examples:
   strawboss serve --listen 127.0.0.1:0             on any free port
   strawboss serve --runner process                 without Docker, and without isolation
 
+SIGHUP reads the configuration again (`strawboss config reload` does too, and says what came of it).
 SIGTERM or Ctrl-C drains: nothing new starts, agents go on in their sandboxes, and the next start adopts them. A second
 signal ends it at once; that loses nothing either.")]
 pub(crate) struct ServeArgs {
@@ -85,7 +88,8 @@ pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<ExitStatus
     let data_dir = DataDir::take(&config.settings.server.data_dir)?;
     logging.write_to_files(data_dir.path(), &config.settings.log);
     let secrets = data_dir.secrets()?;
-    let operations = Operations { logs: logging.capture.ring.clone() };
+    let reloader = Reloader::new(reload::settled(flags, config.is_file.then(|| config.file.clone())), config.settings.clone());
+    let operations = Operations { logs: logging.capture.ring.clone(), reload: Some(reloader.clone()) };
     let service = tokio::select! {
         wired = Service::wire(&config, &data_dir, &secrets, &context.environment, operations) => wired?,
         // A database may be waited for; a step on its tables that is cut off is taken back by it.
@@ -110,7 +114,8 @@ pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<ExitStatus
         projects = config.settings.projects.len(),
         "Strawboss serves on {address}"
     );
-    service.until_stopped(&mut signals).await
+    reloader.start(reload::Live { engine: service.engine.clone(), ways: service.ways.clone(), logging });
+    service.until_stopped(&mut signals, &reloader).await
 }
 
 /// Says what is doubtful in the configuration and the environment.
@@ -233,10 +238,16 @@ impl Service {
     }
 
     /// Serves until the first signal and drains; the second one ends it at once.
-    async fn until_stopped(self, signals: &mut Signals) -> Result<ExitStatus, Failure> {
+    async fn until_stopped(self, signals: &mut Signals, reloader: &Reloader) -> Result<ExitStatus, Failure> {
         let stop = self.stop_server.clone();
         let serving = tokio::spawn(self.server.serve(stop.clone()));
-        let name = signals.next().await;
+        let name = loop {
+            match signals.next_or_reload().await {
+                Some(name) => break name,
+                // It says itself what came of it.
+                None => drop(reloader.reload().await),
+            }
+        };
         // At once: the server may take a while until its last viewer is gone.
         self.engine.drain();
         tracing::info!(signal = name, "draining: nothing new starts; agents go on in their sandboxes");
@@ -305,16 +316,30 @@ pub(crate) fn sources(backlogs: &[Csv], config_file: &Path, data_dir: Option<&Pa
     backlogs.iter().map(source).collect()
 }
 
-/// Signals that ask the service to stop.
+/// Signals that ask the service to stop, or to read its configuration again.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    reload: Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
         let on = |kind| signal(kind).map_err(io("listen for signals"));
-        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            reload: on(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next that asks to stop; none: the configuration is to be read again.
+    async fn next_or_reload(&mut self) -> Option<&'static str> {
+        tokio::select! {
+            _ = self.terminate.recv() => Some("SIGTERM"),
+            _ = self.interrupt.recv() => Some("SIGINT"),
+            _ = self.reload.recv() => None,
+        }
     }
 
     async fn next(&mut self) -> &'static str {

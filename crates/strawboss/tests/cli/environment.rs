@@ -165,3 +165,55 @@ fn problems_are_told_to_programs_too() {
     let said: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!((code(&ran), &said["ok"], &said["problems"]), (0, &true.into(), &serde_json::json!([])));
 }
+
+#[test]
+fn a_reload_takes_over_what_can_change_says_what_cannot_and_refuses_what_is_wrong() {
+    let folder = Folder::new();
+    for name in ["one", "two"] {
+        support::git(folder.path(), &["init", "--quiet", name]);
+    }
+    let config = |projects: &str, more: &str| {
+        let start = "server: { listen: '127.0.0.1:0', data_dir: ./state";
+        folder.write(
+            "strawboss.yaml",
+            &format!("{start}{more} }}\nrunner: {{ type: process, max_concurrent: 3 }}\nprojects: {{ {projects} }}\n"),
+        );
+    };
+    let names = || -> Vec<String> {
+        let listed: Value = serde_json::from_str(&folder.run(&["project", "list", "--json"]).out).unwrap();
+        listed.as_array().unwrap().iter().map(|project| project["name"].as_str().unwrap().to_owned()).collect()
+    };
+    config("one: ./one", "");
+    let mut service = folder.serve(&[]);
+    assert_eq!(names(), ["one"]);
+    let ran = folder.run(&["config", "reload"]);
+    assert_eq!((code(&ran), ran.out.trim()), (0, "nothing has changed"), "{}", ran.err);
+    config("one: ./one, two: ./two", ", public_names: [crew.example.org]");
+    let ran = folder.run(&["config", "reload", "--json"]);
+    let said: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(
+        (&said["changed"], &said["after_restart"]),
+        (&serde_json::json!(["projects.two"]), &serde_json::json!(["server.public_names"]))
+    );
+    assert_eq!(names(), ["one", "two"]);
+    let again: Value = serde_json::from_str(&folder.run(&["config", "reload", "--json"]).out).unwrap();
+    assert_eq!(again["after_restart"], serde_json::json!(["server.public_names"]), "it still needs one");
+    folder.write("strawboss.yaml", "server: { listen: '127.0.0.1:0', data_dir: ./state }\nprojcts: {}\n");
+    let token = std::fs::read_to_string(folder.path().join("state/admin-token")).unwrap();
+    let env = [("STRAWBOSS_TOKEN", token.trim())];
+    let args = ["--server", service.address(), "config", "reload"];
+    let wrong = folder.run_with(&args, &env);
+    assert!(code(&wrong) == 2 && wrong.err.contains("projcts"), "{}: {}", code(&wrong), wrong.err);
+    config("two: ./two", "");
+    assert_eq!(names(), ["one", "two"], "the wrong one changed nothing");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(service.id()).unwrap()), nix::sys::signal::Signal::SIGHUP)
+        .unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    while names() != ["two"] {
+        assert!(std::time::Instant::now() < until, "{}", service.log());
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
+    let reader = folder.run(&["token", "create", "writer", "--scope", "write"]);
+    assert_eq!(code(&folder.run(&["--token", reader.out.trim(), "config", "reload"])), 4);
+    assert_eq!(service.stop(), 0);
+}
