@@ -110,9 +110,13 @@ fn environment_is_enough(flags: &Flags, environment: &Environment) -> bool {
 
 /// Finds and reads the configuration.
 pub(crate) fn load(flags: &Flags, environment: &Environment) -> Result<Config, ConfigError> {
-    let nowhere = |folder: PathBuf, text: &str| {
-        let config = parse(&folder.join(FILE), text, flags, environment)?;
-        Ok(Config { is_file: false, ..config })
+    let nowhere = |folder: PathBuf, text: &str| match parse(&folder.join(FILE), text, flags, environment) {
+        Ok(config) => Ok(Config { is_file: false, ..config }),
+        Err(ConfigError::Wrong(report)) => {
+            let path = (!text.is_empty()).then(|| PathBuf::from(environment::CONFIG_TEXT.name));
+            Err(ConfigError::Wrong(Box::new(Report { path, ..*report })))
+        }
+        Err(other) => Err(other),
     };
     if let Some(text) = environment.get(&environment::CONFIG_TEXT) {
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));

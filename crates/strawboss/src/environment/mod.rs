@@ -90,7 +90,10 @@ impl Environment {
     pub(crate) fn of(values: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut environment = Self { values: values.into_iter().collect(), secrets: BTreeMap::new() };
         for variable in SECRETS {
-            if let Some(found) = environment.secret(variable.name).transpose() {
+            let asked = [variable.name.to_owned(), format!("{}{}", variable.name, secrets::FILE)];
+            let asked = asked.iter().any(|name| environment.named(name).is_some());
+            // A Docker secret that nobody asked for and that cannot be read (an empty one, say) is as good as none.
+            if let Some(found) = environment.secret(variable.name).transpose().filter(|found| asked || found.is_ok()) {
                 environment.secrets.insert(variable.name, found);
             }
         }

@@ -53,7 +53,11 @@ fn a_whole_configuration_may_stand_in_a_variable_and_not_beside_a_file() {
     let folder = Folder::new();
     let text = "server: { listen: '127.0.0.1:7171' }\nlog: { level: loud }\n";
     let wrong = folder.run_with(&["config", "check"], &[("STRAWBOSS_CONFIG_TEXT", text)]);
-    assert!(code(&wrong) == 2 && wrong.err.contains("log.level"), "{}", wrong.err);
+    assert!(
+        code(&wrong) == 2 && wrong.err.contains("log.level") && wrong.err.contains("STRAWBOSS_CONFIG_TEXT:2"),
+        "{}",
+        wrong.err
+    );
     let text = text.replace("loud", "debug");
     let shown = folder.run_with(&["config", "show", "--json"], &[("STRAWBOSS_CONFIG_TEXT", &text)]);
     let shown: Value = serde_json::from_str(&shown.out).unwrap();
