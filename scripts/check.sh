@@ -21,6 +21,10 @@ cargo xtask codegen --check
 step "licences, sources and bans"
 deny=$(scripts/lab/cargo-tools.sh cargo-deny)
 "$deny" --offline check --hide-inclusion-graph licenses bans sources
+step "alert rules"
+promtool=$(scripts/lab/promtool.sh)
+(cd deploy/observability && "$promtool" check config --syntax-only prometheus.yml && "$promtool" check rules alerts.yml \
+  && "$promtool" test rules alerts_test.yml)
 step "shell scripts"
 scripts/lab/packages.sh
 git ls-files '*.sh' .ci/run | xargs shellcheck --external-sources

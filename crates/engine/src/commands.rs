@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::error::Refused;
 use crate::queries::load_run;
 use crate::shared::lock;
-use crate::{drive, landing, rescue};
+use crate::{cause, drive, landing, rescue};
 use strawboss_core::run::StopReason;
 use strawboss_core::store::ChangeSet;
 use strawboss_core::task::{Task, UNREADABLE_PRIORITY};
@@ -41,10 +41,14 @@ impl Engine {
                 format!("See how that went with `strawboss task show {id}`."),
             ));
         }
+        let from = task.state;
         transition(&mut task)?;
+        let to = task.state;
+        self.shared.start_causes.note(id);
         let run = task.run.clone();
         writer.commit(ChangeSet { tasks: vec![task], ..ChangeSet::default() }).await?;
         drop(writer);
+        tracing::info!(task.id = %id, from = from.word(), to = to.word(), "a person changed a task");
         if let Some(run) = run {
             rescue::release_volume(shared, &run).await;
         }
@@ -193,7 +197,7 @@ impl Engine {
             .values()
             .find(|present| present.run == *id && present.purpose == strawboss_core::runner::Purpose::Agent)
             .cloned();
-        if present.is_some_and(|present| present.tell(&ToSupervisor::Say { text: line })) {
+        if present.is_some_and(|present| present.tell(&ToSupervisor::Say { text: line, cause: cause::current() })) {
             Ok(())
         } else {
             Err(Refused::Unavailable(format!(

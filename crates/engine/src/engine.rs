@@ -3,13 +3,16 @@
 use crate::config::{EngineConfig, Parts};
 use crate::error::Refused;
 use crate::git::mirror;
+use crate::health::{self, Part};
 use crate::link::{GitAccess, Reach, SupervisorLink};
 use crate::shared::{Shared, lock};
-use crate::{outbox, reconcile, scheduler, supervise, sync};
+use crate::{landing, outbox, reconcile, scheduler, supervise, sync};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use strawboss_core::project::Catalog;
 use strawboss_core::store::ApiToken;
-use strawboss_core::{RunId, SandboxId};
+use strawboss_core::{ProjectName, RunId, SandboxId};
 use strawboss_protocol::api::{NewToken, TokenView};
 use strawboss_protocol::supervisor::TokenGrant;
 
@@ -29,8 +32,9 @@ impl Engine {
     pub async fn start(&self) -> Result<(), Refused> {
         let shared = &self.shared;
         scheduler::observe_projects(shared).await;
-        scheduler::observe_parts(shared).await;
+        health::look(shared).await;
         scheduler::go_on(shared).await?;
+        shared.health.note(Part::Engine, "engine", Ok("started".to_owned()), shared.now());
         shared.tracker.spawn(reconcile::run(Arc::clone(shared)));
         shared.tracker.spawn(scheduler::run(Arc::clone(shared)));
         shared.tracker.spawn(scheduler::look(Arc::clone(shared)));
@@ -44,7 +48,10 @@ impl Engine {
 
     /// Starts no run from here on; all else goes on until [`Engine::shutdown`].
     pub fn drain(&self) {
-        self.shared.draining.store(true, Ordering::Relaxed);
+        if !self.shared.draining.load(Ordering::Relaxed) {
+            self.shared.drained_at.store(self.shared.now().0, Ordering::Relaxed);
+            self.shared.draining.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Starts nothing new, ends its loops and waits for them. Sandboxes go on; the next start adopts them.
@@ -53,6 +60,35 @@ impl Engine {
         self.shared.stop.cancel();
         self.shared.tracker.close();
         self.shared.tracker.wait().await;
+    }
+
+    /// Takes another catalog and number of slots, at once. A project that is gone or has moved to another repository while
+    /// runs of it are live stays as it was, so that they come to their end: those are given back.
+    pub async fn reconfigure(&self, mut catalog: Catalog, slots: u32) -> Result<Vec<ProjectName>, Refused> {
+        let shared = &self.shared;
+        // While this is held no run starts.
+        let writer = shared.write().await;
+        let mut live = shared.parts.store.run_list_live().await?;
+        live.extend(landing::accepted_runs(shared).await?);
+        let old = shared.catalog();
+        let mut kept = Vec::new();
+        for name in live.into_iter().map(|run| run.project).collect::<BTreeSet<_>>() {
+            let Some(before) = old.projects.get(&name) else { continue };
+            if catalog.projects.get(&name).is_none_or(|now| now.repository != before.repository) {
+                catalog.projects.insert(name.clone(), before.clone());
+                kept.push(name);
+            }
+        }
+        shared.reconfigure(catalog, slots);
+        drop(writer);
+        scheduler::observe_projects(shared).await;
+        shared.nudge.notify_one();
+        Ok(kept)
+    }
+
+    /// A project as configured.
+    pub fn project(&self, name: &ProjectName) -> Option<strawboss_core::Project> {
+        self.shared.configured().projects.get(name).cloned()
     }
 
     /// Makes an API token; the view holds its secret.

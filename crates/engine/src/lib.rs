@@ -5,6 +5,7 @@
 //! HTTP nor SQL nor Docker.
 
 mod bound;
+pub mod cause;
 mod commands;
 pub mod config;
 mod drive;
@@ -12,7 +13,9 @@ mod engine;
 mod error;
 mod events;
 mod fault;
+mod figures;
 mod git;
+mod health;
 mod landing;
 pub mod link;
 mod metering;
@@ -35,6 +38,7 @@ pub use config::{EngineConfig, Parts, Source};
 pub use engine::Engine;
 pub use error::Refused;
 pub use events::Events;
+pub use figures::Figures;
 pub use git::bundle::{bundle_mirror, mirror_of_bundle};
 pub use queries::TaskQuery;
 pub use session::{Viewer, ViewerFrame};

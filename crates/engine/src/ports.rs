@@ -13,6 +13,11 @@ pub trait Doors: Send + Sync {
     async fn close(&self, sandbox: &SandboxId) -> std::io::Result<()>;
     /// Doors whose folders are there.
     async fn list(&self) -> std::io::Result<Vec<SandboxId>>;
+    /// Whether doors can be opened and something stands behind them, in words for a person.
+    async fn check(&self) -> Result<String, String> {
+        let doors = self.list().await.map_err(|error| format!("the doors' folder cannot be read: {error}"))?;
+        Ok(format!("{} doors", doors.len()))
+    }
 }
 
 /// Tells the time.

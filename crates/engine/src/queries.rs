@@ -14,8 +14,8 @@ use strawboss_core::store::TaskFilter;
 use strawboss_core::task::Task;
 use strawboss_core::{RunId, TaskId, TaskState};
 use strawboss_protocol::api::{
-    DiffStat, DiffView, Page, PartView, ProjectView, ReviewView, RunDetail, RunEvent, RunView, SessionView, StateCount,
-    StatusView, TaskView,
+    DiffStat, DiffView, Page, ProjectView, ReviewView, RunDetail, RunEvent, RunView, SessionView, StateCount, StatusView,
+    TaskView,
 };
 
 /// The most that a list gives at once.
@@ -57,16 +57,12 @@ impl Engine {
     pub async fn status(&self) -> Result<StatusView, Refused> {
         let shared = &self.shared;
         let store = &shared.parts.store;
-        let unknown = |name: &str| PartView {
-            name: name.to_owned(),
-            ok: false,
-            detail: "not looked at yet".to_owned(),
-            since: shared.started_at.0,
-        };
         let mut sources: Vec<_> = lock(&shared.sources).values().cloned().collect();
         sources.sort_by(|a, b| a.name.cmp(&b.name));
-        let runner = lock(&shared.runner_seen).clone().unwrap_or_else(|| unknown("runner"));
-        let store_part = lock(&shared.store_seen).clone().unwrap_or_else(|| unknown(store.kind()));
+        let mut parts = self.parts();
+        let mut part =
+            |name: &str| parts.remove(name).ok_or_else(|| Refused::Internal(format!("the part `{name}` is not looked at")));
+        let (runner, store_part, engine, gateway) = (part("runner")?, part("store")?, part("engine")?, part("gateway")?);
         let paused = match (shared.draining.load(Ordering::Relaxed), runner.ok) {
             (true, _) => Some("Strawboss is shutting down; nothing new starts.".to_owned()),
             (_, false) => Some(format!("Nothing starts while the runner does not answer: {}", runner.detail)),
@@ -77,6 +73,8 @@ impl Engine {
             started_at: shared.started_at.0,
             runner,
             store: store_part,
+            engine,
+            gateway,
             sources,
             tasks: store
                 .task_counts()
@@ -85,17 +83,10 @@ impl Engine {
                 .map(|(state, count)| StateCount { state: state.word().to_owned(), count })
                 .collect(),
             live_runs: u32::try_from(store.run_list_live().await?.len()).unwrap_or(u32::MAX),
-            slots: shared.config.slots,
+            slots: shared.slots(),
             outbox_waiting: u32::try_from(store.outbox_list(u32::MAX).await?.len()).unwrap_or(u32::MAX),
             paused,
         })
-    }
-
-    /// Whether store and runner answer; the reason when not.
-    pub async fn ready(&self) -> Result<(), Refused> {
-        self.shared.parts.store.ping().await?;
-        self.shared.parts.runner.info().await?;
-        Ok(())
     }
 
     /// Tasks in order of making.

@@ -5,7 +5,7 @@
 
 use crate::link::{GitAccess, Reach, ToLink};
 use crate::shared::{Shared, lock};
-use crate::{fault, supervise};
+use crate::{fault, figures, supervise};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -104,6 +104,10 @@ impl Present {
     /// A new connection replaces an older one, whose sender is dropped.
     pub(crate) fn connect(&self, now: Timestamp) -> u64 {
         let mut state = lock(&self.state);
+        // It may have said something to the control plane before this one.
+        if state.connection > 0 || state.progress.last_report > 0 {
+            figures::supervisor_came_back();
+        }
         state.connection += 1;
         state.link = None;
         state.heard_at = Some(now);
@@ -138,6 +142,10 @@ impl Present {
         if let Some(beat) = beat {
             state.beat = Some((beat, now));
         }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        lock(&self.state).link.is_some()
     }
 
     pub(crate) fn heard_at(&self) -> Option<Timestamp> {
@@ -198,6 +206,21 @@ pub(crate) enum RaiseError {
     Ended(String),
 }
 
+impl RaiseError {
+    /// One of a few fixed words, for counting.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Runner(RunnerError::Unreachable { .. }) => "runner_unreachable",
+            Self::Runner(RunnerError::Image { .. }) => "image",
+            Self::Runner(RunnerError::Failed { .. }) => "runner",
+            Self::Store(_) => "store",
+            Self::Door(_) => "door",
+            Self::Recording(_) => "recording",
+            Self::Ended(_) => "exited",
+        }
+    }
+}
+
 /// How a raised sandbox ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Over {
@@ -233,6 +256,18 @@ pub(crate) async fn row(shared: &Shared, run: &RunId, purpose: Purpose) -> Resul
 
 /// Raises a sandbox for `orders`, or goes on with the one that is there.
 pub(crate) async fn raise(
+    shared: &Arc<Shared>,
+    plan: Plan,
+    make_orders: impl FnOnce(&SandboxId) -> Orders,
+) -> Result<Raised, RaiseError> {
+    let raised = raise_once(shared, plan, make_orders).await;
+    if let Err(error) = &raised {
+        figures::sandbox_failed(error.reason());
+    }
+    raised
+}
+
+async fn raise_once(
     shared: &Arc<Shared>,
     plan: Plan,
     make_orders: impl FnOnce(&SandboxId) -> Orders,
@@ -338,18 +373,20 @@ pub(crate) async fn until_over(shared: &Shared, raised: &Raised) -> Over {
     let raised_at = shared.now();
     let wait = shared.parts.runner.wait(&raised.handle);
     tokio::pin!(wait);
-    let mut ended: Option<String> = None;
+    let mut ended: Option<(String, &'static str)> = None;
     loop {
         if let Some(end) = raised.present.progress().end {
             return Over::End(end);
         }
-        if let Some(how) = ended {
+        if let Some((how, reason)) = ended {
+            figures::sandbox_failed(reason);
             return Over::Lost(how);
         }
         let heard = raised.present.heard_at().unwrap_or(raised_at);
         let silent = shared.now().ms_since(heard);
         let limit = i64::try_from(shared.config.silence_limit.as_millis()).unwrap_or(i64::MAX);
         if silent > limit {
+            figures::sandbox_failed("silent");
             return Over::Lost(format!("its supervisor was silent for {} seconds", silent / 1000));
         }
         let rest = Duration::from_millis(u64::try_from(limit - silent).unwrap_or(0) + 1);
@@ -359,11 +396,11 @@ pub(crate) async fn until_over(shared: &Shared, raised: &Raised) -> Over {
                 Ok(SandboxStatus::Exited { code, out_of_memory }) => {
                     // Its last words may still be on their way through the door.
                     settle(raised).await;
-                    ended = Some(exit_text(code, out_of_memory));
+                    ended = Some((exit_text(code, out_of_memory), if out_of_memory { "out_of_memory" } else { "exited" }));
                 }
                 Ok(_) => {
                     settle(raised).await;
-                    ended = Some("it is gone".to_owned());
+                    ended = Some(("it is gone".to_owned(), "gone"));
                 }
                 Err(error) => {
                     tracing::warn!(sandbox.id = %raised.present.id, error = %error, "a sandbox cannot be watched; trying again");

@@ -3,17 +3,17 @@
 //! It takes no input but a nudge, so it may run at any time, twice, or after a crash.
 
 use crate::git::mirror;
+use crate::health::{self, Part};
 use crate::shared::{Shared, lock};
 use crate::{drive, fault, landing, metering, outbox, supervise};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use strawboss_core::policy::{self, Capacity, Decision, LiveRun, Snapshot};
 use strawboss_core::run::Run;
 use strawboss_core::store::{ChangeSet, StoreError, TaskFilter};
 use strawboss_core::task::Task;
 use strawboss_core::{BlockReason, Project, RunState, TaskId, TaskState};
-use strawboss_protocol::api::PartView;
 
 /// How often repositories and the runner are looked at again.
 const LOOK: Duration = Duration::from_secs(15);
@@ -32,9 +32,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = shared.nudge.notified() => {}
             _ = tick.tick() => {}
         }
-        if let Err(error) = round(&shared).await {
+        let done = round(&shared).await;
+        if let Err(error) = &done {
             tracing::warn!(error = %error, "a round of the scheduler did not succeed; it is tried again");
         }
+        let observed = done.map(|()| "schedules".to_owned()).map_err(|error| format!("a round did not succeed: {error}"));
+        shared.health.note(Part::Engine, "engine", observed, shared.now());
     }
 }
 
@@ -47,10 +50,10 @@ pub(crate) async fn look(shared: Arc<Shared>) {
     let looking = async {
         loop {
             tokio::select! {
-                _ = away.tick(), if runner_is_away(&shared) => observe_parts(&shared).await,
+                _ = away.tick(), if runner_is_away(&shared) => health::look(&shared).await,
                 _ = look.tick() => {
                     observe_projects(&shared).await;
-                    observe_parts(&shared).await;
+                    health::look(&shared).await;
                 }
             }
         }
@@ -84,52 +87,23 @@ pub(crate) async fn write_down(shared: Arc<Shared>) {
 
 /// Looks at each project's repository; the policy blocks what cannot be worked on, and lifts that by itself.
 pub(crate) async fn observe_projects(shared: &Shared) {
-    let mut catalog = (*shared.catalog()).clone();
-    let mut changed = false;
-    for project in catalog.projects.values_mut() {
-        let configured = shared.config.catalog.projects.get(&project.name).and_then(|configured| configured.unusable.clone());
-        let seen = match configured {
-            Some(configured) => Some(configured),
+    let (catalog, configured) = (shared.catalog(), shared.configured());
+    let mut seen = Vec::new();
+    for project in catalog.projects.values() {
+        let known = configured.projects.get(&project.name).and_then(|configured| configured.unusable.clone());
+        let unusable = match known {
+            Some(known) => Some(known),
             None => mirror::inspect(project).await,
         };
-        if seen != project.unusable {
-            project.unusable = seen;
-            changed = true;
-        }
+        seen.push((project.clone(), unusable));
     }
-    if changed {
-        shared.set_catalog(catalog);
+    if shared.note_projects(seen) {
         shared.nudge.notify_one();
     }
-}
-
-/// Asks runner and store how they are.
-pub(crate) async fn observe_parts(shared: &Shared) {
-    let now = shared.now().0;
-    let (ok, detail, name) = match shared.parts.runner.info().await {
-        Ok(info) => (true, info.detail, info.kind),
-        Err(error) => (false, error.to_string(), "runner".to_owned()),
-    };
-    let came_back = note(&shared.runner_seen, name, ok, detail, now);
-    let store = shared.parts.store.ping().await;
-    let detail = store.as_ref().err().map_or_else(|| "answers".to_owned(), ToString::to_string);
-    note(&shared.store_seen, shared.parts.store.kind().to_owned(), store.is_ok(), detail, now);
-    if came_back {
-        shared.nudge.notify_one();
-    }
-}
-
-/// Notes how a part is, and since when; true when it answers again.
-fn note(seen: &Mutex<Option<PartView>>, name: String, ok: bool, detail: String, now: i64) -> bool {
-    let mut seen = lock(seen);
-    let since = seen.as_ref().filter(|old| old.ok == ok).map_or(now, |old| old.since);
-    let came_back = ok && seen.as_ref().is_some_and(|old| !old.ok);
-    *seen = Some(PartView { name, ok, detail, since });
-    came_back
 }
 
 fn runner_is_away(shared: &Shared) -> bool {
-    lock(&shared.runner_seen).as_ref().is_some_and(|seen| !seen.ok)
+    shared.health.is_away(Part::Runner)
 }
 
 fn live(run: &Run, tasks: &[Task]) -> LiveRun {
@@ -147,6 +121,8 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
     let store = &shared.parts.store;
     let states = vec![TaskState::Queued, TaskState::Blocked, TaskState::Running];
     let tasks = store.task_list(&TaskFilter { states, ..TaskFilter::default() }).await?;
+    let queued = tasks.iter().filter(|task| task.state == TaskState::Queued).map(|task| task.updated_at.0);
+    shared.queued_since.store(queued.min().unwrap_or(0), Ordering::Relaxed);
     let mut runs = store.run_list_live().await?;
     for run in &runs {
         drive::spawn(shared, &run.id);
@@ -165,7 +141,7 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
         runs: &live,
         catalog: &catalog,
         capacity: Capacity {
-            slots: shared.config.slots,
+            slots: shared.slots(),
             gpus: shared.config.gpus,
             closed: runner_away || shared.draining.load(Ordering::Relaxed),
         },
@@ -237,7 +213,8 @@ async fn start(shared: &Arc<Shared>, id: &TaskId) -> Result<(), StoreError> {
     };
     let Ok(run_id) = task.start(now) else { return Ok(()) };
     let run = new_run(&task, assignment.project, &assignment, run_id.clone(), earlier, now);
-    tracing::info!(task.id = %id, run.id = %run_id, agent = run.agent.word(), "a run starts");
+    let cause = shared.start_causes.take(id);
+    tracing::info!(task.id = %id, run.id = %run_id, agent = run.agent.word(), request.id = cause, "a run starts");
     match writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await {
         Ok(()) => {}
         // Somebody else decided on the task in between: the next round sees it.

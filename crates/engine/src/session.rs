@@ -71,6 +71,7 @@ struct State {
 pub(crate) struct Hub {
     root: PathBuf,
     sessions: Mutex<HashMap<RunId, Arc<Session>>>,
+    recorded: metrics::Counter,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -81,7 +82,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Hub {
     /// Recordings lie under `<data_dir>/runs/<run>/terminal`.
     pub(crate) fn new(data_dir: &Path) -> Self {
-        Self { root: data_dir.join("runs"), sessions: Mutex::new(HashMap::new()) }
+        Self {
+            root: data_dir.join("runs"),
+            sessions: Mutex::new(HashMap::new()),
+            recorded: metrics::counter!("strawboss_terminal_recorded_bytes_total"),
+        }
     }
 
     fn folder(&self, run: &RunId) -> PathBuf {
@@ -134,6 +139,7 @@ impl Hub {
         let Some(fresh) = bytes.get(known..).filter(|fresh| !fresh.is_empty()) else { return Ok(position) };
         let at = offset.max(position);
         state.recording.write(at, fresh)?;
+        self.recorded.increment(fresh.len() as u64);
         let end = state.recording.end();
         let start = end - fresh.len() as u64;
         if start != state.ring_end {
@@ -177,6 +183,13 @@ impl Hub {
         let oldest = lock(&session.state).recording.start();
         let cursor = from.unwrap_or_else(|| now.end.saturating_sub(NEWCOMER_BYTES)).clamp(oldest, now.end);
         Ok(Viewer { session, extent, cursor, live: now.live })
+    }
+
+    /// Sessions in memory, and viewers of all of them.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        let sessions = lock(&self.sessions);
+        let viewers = sessions.values().map(|session| session.extent.receiver_count() as u64).sum();
+        (sessions.len() as u64, viewers)
     }
 
     /// Bytes so far and viewers now, of a session in memory.
@@ -271,7 +284,7 @@ impl Viewer {
 
     /// A line for the agent; its length is the caller's to check.
     pub fn say(&self, text: String) -> Result<(), Refused> {
-        self.send(ToLink::Text(crate::supervise::encode(&ToSupervisor::Say { text })))
+        self.send(ToLink::Text(crate::supervise::encode(&ToSupervisor::Say { text, cause: crate::cause::current() })))
     }
 
     /// The viewer's size.

@@ -1,22 +1,24 @@
 //! What all parts of the engine share: ports, configuration, and the one way to change state.
 
+use crate::cause::Causes;
 use crate::config::{EngineConfig, Parts};
 use crate::events::Bus;
+use crate::health::Health;
 use crate::metering::Pending;
 use crate::sandbox::Present;
 use crate::session::Hub;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use strawboss_core::backlog::{BacklogStatus, WriteBack};
 use strawboss_core::policy::Hold;
-use strawboss_core::project::{Catalog, Project};
+use strawboss_core::project::{Catalog, Project, Unusable};
 use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::{ChangeSet, NewMessage, StoreError};
 use strawboss_core::task::Task;
 use strawboss_core::{ProjectName, RunId, SandboxId, TaskId, Timestamp};
-use strawboss_protocol::api::{PartView, SourceView};
+use strawboss_protocol::api::SourceView;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,8 +32,15 @@ pub(crate) struct Shared {
     pub(crate) config: EngineConfig,
     /// The configured catalog, with what is known of each repository.
     catalog: RwLock<Arc<Catalog>>,
+    /// What of each project was known to be wrong when it was configured.
+    configured: RwLock<Arc<Catalog>>,
+    /// Runs at once.
+    slots: AtomicU32,
     pub(crate) hub: Hub,
     pub(crate) bus: Bus,
+    /// On whose behalf runs are stopped, and tasks put back into the queue.
+    pub(crate) stop_causes: Causes<RunId>,
+    pub(crate) start_causes: Causes<TaskId>,
     /// Wakes the scheduler.
     pub(crate) nudge: Notify,
     /// Wakes the outbox.
@@ -54,16 +63,19 @@ pub(crate) struct Shared {
     pub(crate) holds: Mutex<HashMap<TaskId, Hold>>,
     /// Sources as last observed.
     pub(crate) sources: Mutex<HashMap<String, SourceView>>,
-    /// Runner and store as last observed.
-    pub(crate) runner_seen: Mutex<Option<PartView>>,
-    pub(crate) store_seen: Mutex<Option<PartView>>,
+    /// Store, engine, gateway and runner as last observed.
+    pub(crate) health: Health,
     /// Use and refusals that are not written yet.
     pub(crate) pending: Mutex<Pending>,
     /// One fetch per mirror at a time.
     mirrors: Locks<ProjectName>,
     /// Each source is read, with what follows, or written to.
     exchanges: Locks<String>,
+    /// Since when the oldest queued task has been queued, as the last round saw it; 0: none is.
+    pub(crate) queued_since: AtomicI64,
     pub(crate) draining: AtomicBool,
+    /// Since when, milliseconds since 1970 UTC.
+    pub(crate) drained_at: AtomicI64,
     pub(crate) stop: CancellationToken,
     pub(crate) tracker: TaskTracker,
     pub(crate) started_at: Timestamp,
@@ -93,8 +105,12 @@ impl Shared {
     pub(crate) fn new(config: EngineConfig, parts: Parts) -> Self {
         Self {
             catalog: RwLock::new(Arc::new(config.catalog.clone())),
+            configured: RwLock::new(Arc::new(config.catalog.clone())),
+            slots: AtomicU32::new(config.slots),
             hub: Hub::new(&config.data_dir),
             bus: Bus::new(),
+            stop_causes: Causes::default(),
+            start_causes: Causes::default(),
             nudge: Notify::new(),
             mail: Notify::new(),
             left_behind: Notify::new(),
@@ -106,12 +122,13 @@ impl Shared {
             turns: Locks::default(),
             holds: Mutex::default(),
             sources: Mutex::default(),
-            runner_seen: Mutex::default(),
-            store_seen: Mutex::default(),
+            health: Health::default(),
             pending: Mutex::default(),
             mirrors: Locks::default(),
             exchanges: Locks::default(),
+            queued_since: AtomicI64::new(0),
             draining: AtomicBool::new(false),
+            drained_at: AtomicI64::new(0),
             stop: CancellationToken::new(),
             tracker: TaskTracker::new(),
             started_at: parts.clock.now(),
@@ -132,8 +149,43 @@ impl Shared {
         Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn set_catalog(&self, catalog: Catalog) {
-        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+    pub(crate) fn configured(&self) -> Arc<Catalog> {
+        Arc::clone(&self.configured.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes what was seen of repositories, of projects that are still the ones that were looked at; true when that is new.
+    pub(crate) fn note_projects(&self, seen: Vec<(Project, Option<Unusable>)>) -> bool {
+        let mut held = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        let mut catalog = (**held).clone();
+        let mut changed = false;
+        for (looked_at, unusable) in seen {
+            let now = catalog.projects.get_mut(&looked_at.name);
+            if let Some(project) = now.filter(|now| now.repository == looked_at.repository && now.unusable != unusable) {
+                project.unusable = unusable;
+                changed = true;
+            }
+        }
+        if changed {
+            *held = Arc::new(catalog);
+        }
+        changed
+    }
+
+    /// Takes another configuration in its place. What is known of a repository that stays is kept.
+    pub(crate) fn reconfigure(&self, catalog: Catalog, slots: u32) {
+        let mut held = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        let mut fresh = catalog.clone();
+        for project in fresh.projects.values_mut().filter(|project| project.unusable.is_none()) {
+            let known = held.projects.get(&project.name).filter(|known| known.repository == project.repository);
+            project.unusable = known.and_then(|known| known.unusable.clone());
+        }
+        *self.configured.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+        *held = Arc::new(fresh);
+        self.slots.store(slots, Ordering::Relaxed);
+    }
+
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots.load(Ordering::Relaxed)
     }
 
     pub(crate) fn project(&self, name: &ProjectName) -> Option<Project> {

@@ -4,7 +4,7 @@ use crate::error::Refused;
 use crate::link::{FromLink, SupervisorLink, ToLink};
 use crate::sandbox::Present;
 use crate::shared::{Shared, lock};
-use crate::{bound, fault, views};
+use crate::{bound, fault, figures, views};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -201,6 +201,7 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
     let mut changes = ChangeSet::default();
     let mut run = shared.parts.store.run(&present.run).await.map_err(|error| error.to_string())?;
     let mut run_changed = false;
+    let began_before = run.as_ref().is_some_and(|run| run.started_at.is_some());
     let now = shared.now();
     for mut report in reports {
         if report.seq <= progress.last_report {
@@ -230,14 +231,19 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
             body,
         });
     }
+    let mut began_after = None;
     if let Some(mut run) = run.filter(|_| run_changed) {
         run.heard_at = Some(now);
+        began_after = run.started_at.filter(|_| !began_before).map(|at| at.ms_since(run.created_at));
         changes.runs.push(run);
     }
     if changes.is_empty() {
         return Ok(());
     }
     writer.commit(changes).await.map_err(|error| error.to_string())?;
+    if let Some(after) = began_after {
+        figures::run_began(after);
+    }
     let (ended, announced) = (progress.end.is_some(), progress.announced_row);
     // While nobody else writes: an older connection must not put it back.
     present.set_progress(progress);

@@ -3,6 +3,7 @@
 //! Views are what people's programs see; they are made from the core's entities and say nothing that must not leave
 //! (no token, no host path but the project's own directory).
 
+pub use crate::status::{LogLine, PartState, PartView, ReadyView, ReloadView, StatusView};
 use serde::{Deserialize, Serialize};
 use strawboss_core::run::{CheckResult, Refusal, Usage};
 use strawboss_core::task::BlockReason;
@@ -378,46 +379,6 @@ pub struct ProblemView {
     pub message: String,
     /// Whether the row was left out.
     pub skipped: bool,
-}
-
-/// `GET /api/v1/status`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct StatusView {
-    /// This program's version.
-    pub version: String,
-    /// Milliseconds since 1970 UTC.
-    pub started_at: i64,
-    /// The runner.
-    pub runner: PartView,
-    /// The store.
-    pub store: PartView,
-    /// The sources.
-    pub sources: Vec<SourceView>,
-    /// Tasks by state.
-    pub tasks: Vec<StateCount>,
-    /// Live runs and how many there may be.
-    pub live_runs: u32,
-    /// How many there may be.
-    pub slots: u32,
-    /// Write-backs that have not landed yet.
-    pub outbox_waiting: u32,
-    /// Whether nothing new starts, and why.
-    pub paused: Option<String>,
-}
-
-/// A part of the system as observed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PartView {
-    /// Its name.
-    pub name: String,
-    /// Whether it answers.
-    pub ok: bool,
-    /// In words.
-    pub detail: String,
-    /// Since when it is so, milliseconds since 1970 UTC.
-    pub since: i64,
 }
 
 /// How many tasks are in a state.

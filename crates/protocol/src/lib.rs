@@ -4,4 +4,5 @@
 //! so that the supervisor carries none of it.
 
 pub mod api;
+mod status;
 pub mod supervisor;

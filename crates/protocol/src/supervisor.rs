@@ -270,6 +270,9 @@ pub enum ToSupervisor {
     Say {
         /// What.
         text: String,
+        /// The number of the request that it came by, for the log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
     },
     /// The terminal's size.
     Resize {
@@ -282,6 +285,9 @@ pub enum ToSupervisor {
     Stop {
         /// How long the agent has to end by itself, in milliseconds.
         grace_ms: u64,
+        /// The number of the request that it came by, for the log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
     },
     /// Everything is stored: exit.
     Dismiss,

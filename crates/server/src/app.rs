@@ -2,6 +2,7 @@
 
 use crate::auth::guard;
 use crate::error::ApiError;
+use crate::request_id;
 use crate::routes;
 use crate::state::AppState;
 use crate::ui::{self, Pages};
@@ -12,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
+use strawboss_engine::cause;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tracing::Instrument;
@@ -92,14 +93,6 @@ async fn secure(request: Request, next: Next) -> Response {
     response
 }
 
-/// Numbers requests within this process; a stranger's number is not taken.
-fn request_id() -> String {
-    static START: std::sync::OnceLock<u128> = std::sync::OnceLock::new();
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let start = START.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()));
-    format!("{start:x}-{:x}", NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
 fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -115,15 +108,17 @@ fn known_method(method: &Method) -> &'static str {
 
 /// Gives each request a number, and says and counts how it ended. Neither query nor headers are logged.
 async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let id = request_id();
+    let id = request_id::next();
     let method = known_method(request.method());
     let asks = request.method().is_safe();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("none", MatchedPath::as_str);
     let path = request.uri().path().chars().take(200).collect::<String>();
-    let span = tracing::info_span!("request", request.id = %id, method, path, caller = tracing::field::Empty);
+    let parent = request_id::parent(request.headers());
+    let span =
+        tracing::info_span!("request", request.id = %id, request.parent = parent, method, path, caller = tracing::field::Empty);
     let began = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = cause::on_behalf(id.clone(), next.run(request)).instrument(span.clone()).await;
     let took = began.elapsed();
     let status = response.status().as_u16();
     state.measure.answered(method, route, status, took);
@@ -135,7 +130,7 @@ async fn observe(State(state): State<AppState>, request: Request, next: Next) ->
         }
     });
     if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+        response.headers_mut().insert(HeaderName::from_static(request_id::HEADER), id);
     }
     response
 }

@@ -1,29 +1,39 @@
 //! What Prometheus sees: requests as they pass, and the engine's own figures at each look.
 
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+pub mod names;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use names::{Kind, METRICS};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_core::TaskState;
+use strawboss_engine::Figures;
 use strawboss_protocol::api::StatusView;
-
-/// Buckets of request times, in seconds: from a cached list to a merge of a large repository.
-const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
 /// Collects measurements. Cheap to clone.
 #[derive(Clone)]
 pub struct Measure {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
+    sent: metrics::Counter,
 }
 
 impl Measure {
     /// A fresh collection.
     pub fn new() -> Result<Self, BuildError> {
-        let recorder = PrometheusBuilder::new().set_buckets(&SECONDS)?.build_recorder();
+        let mut builder = PrometheusBuilder::new();
+        for metric in METRICS.iter().filter(|metric| metric.kind == Kind::Histogram) {
+            builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), metric.buckets)?;
+        }
+        let recorder = builder.build_recorder();
         let handle = recorder.handle();
-        let measure = Self { recorder: Arc::new(recorder), handle };
-        measure.with(describe);
-        Ok(measure)
+        let recorder = Arc::new(recorder);
+        let sent = metrics::with_local_recorder(&*recorder, || {
+            describe();
+            metrics::counter!("strawboss_terminal_sent_bytes_total")
+        });
+        Ok(Self { recorder, handle, sent })
     }
 
     /// Makes this the collection that `metrics::counter!` and its kin write to, in the whole process. Once.
@@ -50,13 +60,18 @@ impl Measure {
         self.with(|| metrics::gauge!("strawboss_streams").set(open as f64));
     }
 
+    /// Bytes of a terminal were sent to a viewer.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.sent.increment(bytes as u64);
+    }
+
     /// Folds what was collected; without it an unread histogram grows.
     pub(crate) fn upkeep(&self) {
         self.handle.run_upkeep();
     }
 
     /// Everything, with the engine's figures of this moment.
-    pub(crate) fn render(&self, status: &StatusView) -> String {
+    pub(crate) fn render(&self, status: &StatusView, figures: &Figures, data_dir: &Path) -> String {
         self.with(|| {
             metrics::gauge!("strawboss_build_info", "version" => status.version.clone()).set(1.0);
             metrics::gauge!("strawboss_start_time_seconds").set(status.started_at as f64 / 1000.0);
@@ -68,8 +83,21 @@ impl Measure {
             metrics::gauge!("strawboss_slots").set(f64::from(status.slots));
             metrics::gauge!("strawboss_outbox_waiting").set(f64::from(status.outbox_waiting));
             metrics::gauge!("strawboss_paused").set(f64::from(u8::from(status.paused.is_some())));
-            for part in [&status.runner, &status.store] {
-                metrics::gauge!("strawboss_part_ok", "part" => part.name.clone()).set(f64::from(u8::from(part.ok)));
+            for (name, part) in status.parts() {
+                metrics::gauge!("strawboss_part_ok", "part" => name).set(f64::from(u8::from(part.ok)));
+                metrics::gauge!("strawboss_part_since_seconds", "part" => name).set(part.since as f64 / 1000.0);
+            }
+            for (state, count) in &figures.runs {
+                metrics::gauge!("strawboss_runs", "state" => state.word()).set(*count as f64);
+            }
+            metrics::gauge!("strawboss_queue_age_seconds").set(figures.queue_age_ms as f64 / 1000.0);
+            metrics::gauge!("strawboss_outbox_age_seconds").set(figures.outbox_age_ms as f64 / 1000.0);
+            metrics::gauge!("strawboss_supervisors").set(figures.supervisors as f64);
+            metrics::gauge!("strawboss_sessions").set(figures.sessions as f64);
+            metrics::gauge!("strawboss_session_viewers").set(figures.viewers as f64);
+            if let Some((free, size)) = disk(data_dir) {
+                metrics::gauge!("strawboss_data_dir_free_bytes").set(free as f64);
+                metrics::gauge!("strawboss_data_dir_size_bytes").set(size as f64);
             }
             for source in &status.sources {
                 let name = source.name.clone();
@@ -83,18 +111,17 @@ impl Measure {
 }
 
 fn describe() {
-    metrics::describe_counter!("strawboss_http_requests_total", "Requests answered, by method, route and status.");
-    metrics::describe_histogram!("strawboss_http_request_seconds", metrics::Unit::Seconds, "Time until the answer began.");
-    metrics::describe_gauge!("strawboss_streams", "Open event streams and terminals.");
-    metrics::describe_gauge!("strawboss_build_info", "1, with the version as a label.");
-    metrics::describe_gauge!("strawboss_start_time_seconds", metrics::Unit::Seconds, "When the engine started, since 1970 UTC.");
-    metrics::describe_gauge!("strawboss_tasks", "Tasks by state.");
-    metrics::describe_gauge!("strawboss_runs_live", "Runs that hold a slot.");
-    metrics::describe_gauge!("strawboss_slots", "Runs that there may be at once.");
-    metrics::describe_gauge!("strawboss_outbox_waiting", "Write-backs that have not landed.");
-    metrics::describe_gauge!("strawboss_paused", "1 when nothing new starts.");
-    metrics::describe_gauge!("strawboss_part_ok", "1 when the part answers.");
-    metrics::describe_gauge!("strawboss_source_readable", "1 when the last look could read the source.");
-    metrics::describe_gauge!("strawboss_source_items", "Rows of the source.");
-    metrics::describe_gauge!("strawboss_source_problems", "What is wrong in the source.");
+    for metric in METRICS {
+        match metric.kind {
+            Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
+            Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
+            Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
+        }
+    }
+}
+
+/// How much of the disk that holds this folder is free for us, and how large it is, in bytes.
+fn disk(folder: &Path) -> Option<(u64, u64)> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize)))
 }

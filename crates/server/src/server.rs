@@ -5,6 +5,7 @@ use crate::auth::{Auth, AuthConfig, TokenCheck};
 use crate::listen::{ListenError, listen};
 use crate::measure::Measure;
 use crate::openapi;
+use crate::operations::Operations;
 use crate::state::{AppState, MAX_STREAMS, Peer};
 use crate::ui::Embedded;
 use axum::Router;
@@ -76,8 +77,18 @@ pub enum BindError {
 impl Server {
     /// Takes the port.
     pub async fn bind(config: ServerConfig, engine: Engine, measure: Measure) -> Result<Self, BindError> {
+        Self::bind_operated(config, engine, measure, Operations::default()).await
+    }
+
+    /// The same, for a service that somebody operates.
+    pub async fn bind_operated(
+        config: ServerConfig,
+        engine: Engine,
+        measure: Measure,
+        operations: Operations,
+    ) -> Result<Self, BindError> {
         let tokens: Arc<dyn TokenCheck> = Arc::new(engine.clone());
-        Self::bind_with(config, engine, tokens, Arc::new(SystemClock), measure).await
+        Self::bind_with(config, engine, tokens, Arc::new(SystemClock), measure, operations).await
     }
 
     pub(crate) async fn bind_with(
@@ -86,6 +97,7 @@ impl Server {
         tokens: Arc<dyn TokenCheck>,
         clock: Arc<dyn Clock>,
         measure: Measure,
+        operations: Operations,
     ) -> Result<Self, BindError> {
         let listener = listen(config.listen).await?;
         let addr = listener.local_addr().map_err(|source| ListenError::Other { addr: config.listen, source })?;
@@ -97,6 +109,7 @@ impl Server {
             auth: Arc::new(Auth::new(&config.auth, addr, tokens, clock)),
             engine,
             measure,
+            operations,
             openapi: openapi::openapi_json()?.into(),
             shutdown: CancellationToken::new(),
             cut: cut.clone(),

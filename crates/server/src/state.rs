@@ -3,14 +3,16 @@
 use crate::auth::Auth;
 use crate::error::ApiError;
 use crate::measure::Measure;
+use crate::operations::Operations;
 use bytes::Bytes;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use strawboss_engine::{Engine, Refused};
+use strawboss_engine::{Engine, Refused, cause};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 /// How many event streams and terminals there may be in all; each costs a buffer and a task.
 pub(crate) const MAX_STREAMS: usize = 2048;
@@ -27,6 +29,7 @@ pub(crate) struct AppState {
     pub(crate) engine: Engine,
     pub(crate) auth: Arc<Auth>,
     pub(crate) measure: Measure,
+    pub(crate) operations: Operations,
     pub(crate) openapi: Bytes,
     /// Cancelled when the server starts to drain: streams end themselves.
     pub(crate) shutdown: CancellationToken,
@@ -44,7 +47,15 @@ impl AppState {
         &self,
         command: impl Future<Output = Result<T, Refused>> + Send + 'static,
     ) -> Result<T, ApiError> {
-        match self.tracker.spawn(command).await {
+        // A task of its own has neither its request's span nor its number by itself.
+        let request = cause::current();
+        let command = async move {
+            match request {
+                Some(request) => cause::on_behalf(request, command).await,
+                None => command.await,
+            }
+        };
+        match self.tracker.spawn(command.in_current_span()).await {
             Ok(result) => Ok(result?),
             Err(error) => Err(ApiError::internal(&format!("a command ended by itself: {error}"))),
         }

@@ -8,7 +8,8 @@ use crate::serve::{browsable, data_dir};
 use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strawboss_protocol::api::ErrorBody;
 
@@ -44,11 +45,22 @@ struct Near {
     data_dir: PathBuf,
 }
 
+/// Where the service that holds this data directory listens, as it said itself.
+fn said_address(data_dir: &Path) -> Option<SocketAddr> {
+    std::fs::read_to_string(data_dir.join(data_dir::ADDRESS)).ok()?.trim().parse().ok()
+}
+
 fn near(context: &Context) -> Result<Near, ConfigError> {
+    // A service that runs says where, in the data directory: a file that became wrong since makes it no less healthy.
+    let named = context.environment.get(&environment::DATA_DIR).map(PathBuf::from).filter(|path| path.is_absolute());
+    if let Some(data_dir) = named
+        && let Some(address) = said_address(&data_dir)
+    {
+        return Ok(Near { base: format!("http://{}", browsable(address)), data_dir });
+    }
     let settings = context.config()?.settings;
     let data_dir = settings.server.data_dir;
-    let said = std::fs::read_to_string(data_dir.join(data_dir::ADDRESS)).ok();
-    let address = said.and_then(|text| text.trim().parse().ok()).unwrap_or(settings.server.listen);
+    let address = said_address(&data_dir).unwrap_or(settings.server.listen);
     Ok(Near { base: format!("http://{}", browsable(address)), data_dir })
 }
 
@@ -84,6 +96,9 @@ impl Api {
         let environment = &context.environment;
         let named = context.global.server.as_deref().or_else(|| environment.get(&environment::SERVER));
         let token = context.global.token.as_deref().or_else(|| environment.get(&environment::TOKEN)).map(str::to_owned);
+        if let Some(why) = environment.trouble(&environment::TOKEN).filter(|_| token.is_none()) {
+            return Err(Failure::usage(why).fix("Correct or unset it: another token is not shown in its place."));
+        }
         let near = near(context);
         let (base, ours) = match (named, &near) {
             (Some(named), _) => (base_of(named)?, false),

@@ -1,5 +1,7 @@
 //! The real program, as a person and as a script use it.
 
+#[path = "cli/environment.rs"]
+mod environment;
 mod support;
 
 use serde_json::Value;
@@ -66,7 +68,7 @@ fn init_writes_what_check_and_doctor_accept_and_never_writes_over() {
         assert_eq!(code(&ran), 0, "{}", ran.err);
         assert!(ran.out.contains("strawboss doctor"), "{}", ran.out);
         assert_eq!(code(&folder.run_in(&repository, &["config", "check"])), 0);
-        let shown: Value = serde_json::from_str(&folder.run_in(&repository, &["config", "show"]).out).unwrap();
+        let shown: Value = serde_json::from_str(&folder.run_in(&repository, &["config", "show", "--json"]).out).unwrap();
         assert_eq!(shown["projects"]["my repo"]["image"].as_str(), image);
         assert_eq!(shown["projects"]["my repo"]["branch"], "trunk");
         let before = std::fs::read(repository.join("strawboss.yaml")).unwrap();
@@ -236,9 +238,29 @@ fn status_tells_healthy_from_away_by_its_exit_code() {
     let json: Value = serde_json::from_str(&folder.run(&["status", "--json"]).out).unwrap();
     assert_eq!(json["runner"]["ok"], true);
     assert_eq!((&json["store"]["name"], &json["store"]["ok"]), (&"sqlite".into(), &true.into()));
+    for part in ["store", "engine", "gateway", "runner"] {
+        assert_eq!(json[part]["state"], "ok", "{part}");
+        assert!(json[part]["observed_at"].as_i64() >= json[part]["since"].as_i64(), "{part}: {json}");
+    }
     assert_eq!(code(&folder.run(&["--token", "wrong", "status"])), 4);
     assert_eq!(service.stop(), 0);
     assert_eq!(code(&folder.run(&["status", "--quiet"])), 3);
+}
+
+#[test]
+fn the_health_check_needs_no_more_than_the_data_directory() {
+    let folder = Folder::new();
+    folder.write("strawboss.yaml", SMALL);
+    let mut service = folder.serve(&[]);
+    let data_dir = folder.path().join("state");
+    let env = [("STRAWBOSS_DATA_DIR", data_dir.to_str().unwrap())];
+    folder.write("strawboss.yaml", "this: is wrong\n");
+    let wrong = folder.run(&["status", "--quiet"]);
+    assert_eq!(code(&wrong), 2, "{}", wrong.err);
+    let ran = folder.run_with(&["status", "--quiet"], &env);
+    assert_eq!(code(&ran), 0, "{}{}", ran.out, ran.err);
+    assert_eq!(code(&folder.run_with(&["status"], &env)), 0, "its token lies there too");
+    service.stop();
 }
 
 #[test]
@@ -368,4 +390,44 @@ fn the_docker_proxy_takes_sockets_alone_and_ends_when_it_is_told() {
         .unwrap();
     assert_eq!(proxy.wait().unwrap().code(), Some(0));
     said("nothing answers");
+}
+
+#[test]
+fn the_log_is_shown_to_who_may_see_it_and_kept_over_a_restart_where_that_is_wanted() {
+    let folder = Folder::new();
+    folder.write("strawboss.yaml", &format!("{SMALL}log: {{ files: true }}\n"));
+    let mut service = folder.serve(&[]);
+    let lines = |args: &[&str]| -> Vec<Value> {
+        let ran = folder.run(args);
+        assert_eq!(code(&ran), 0, "{args:?}: {}", ran.err);
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let starts = |lines: &[Value]| {
+        lines.iter().filter(|line| line["message"].as_str().is_some_and(|said| said.starts_with("Strawboss serves on"))).count()
+    };
+    let first = lines(&["logs", "strawboss", "--json", "--since", "1h"]);
+    assert_eq!(starts(&first), 1, "{first:?}");
+    assert!(first.iter().all(|line| line["at"].as_i64() > Some(0) && line["level"].is_string()), "{first:?}");
+    let shown = folder.run(&["logs", "strawboss"]);
+    assert!(shown.out.contains("Strawboss serves on") && shown.out.contains("projects=0"), "{}", shown.out);
+    assert!(!shown.out.contains('\u{1b}'), "no colours without a terminal");
+    assert!(folder.run(&["logs", "strawboss", "--since", "2100-01-01T00:00:00Z"]).out.is_empty());
+    let token = folder.run(&["token", "create", "reader", "--scope", "read"]);
+    assert_eq!(code(&folder.run(&["--token", token.out.trim(), "logs", "strawboss"])), 4);
+    assert_eq!(service.stop(), 0);
+    assert!(folder.path().join("state/logs").is_dir());
+    let mut service = folder.serve(&[]);
+    assert_eq!(starts(&lines(&["logs", "strawboss", "--json"])), 2, "what an earlier start said is there");
+    assert_eq!(service.stop(), 0);
+}
+
+#[test]
+fn the_log_of_another_service_is_composes_and_the_command_is_said() {
+    let folder = Folder::new();
+    folder.write("strawboss.yaml", SMALL);
+    let ran = folder.run(&["logs", "postgres", "-f", "--since", "10m"]);
+    assert_eq!((code(&ran), ran.out.as_str()), (1, "docker compose logs --follow --since 10m postgres\n"), "{}", ran.err);
+    for wrong in [["logs", "a;rm"].as_slice(), &["logs", ""], &["logs", "strawboss", "--since", "yesterday"]] {
+        assert_eq!(code(&folder.run(wrong)), 2, "{wrong:?}");
+    }
 }

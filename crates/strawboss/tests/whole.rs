@@ -102,6 +102,53 @@ fn file(path: &Path) -> String {
 }
 
 #[tokio::test]
+async fn a_project_that_goes_at_a_reload_stays_until_its_runs_are_over() {
+    let options = WorldOptions { shell: FIRST_LINE_AGENT.to_owned(), ..WorldOptions::default() };
+    let mut world = world_with("agent: shell\n", options, "read go; echo done > done").await;
+    let run = working(&world, "read go").await;
+    world.forget("Greeter");
+    world.write_config().unwrap();
+    let said_of = json(&world, &["config", "reload", "--json"]).await;
+    assert_eq!((&said_of["kept"], &said_of["changed"]), (&serde_json::json!(["Greeter"]), &serde_json::json!([])), "{said_of}");
+    said(&world, &["run", "say", &run, "go"]).await;
+    world.until_task("read go", "review").await.unwrap();
+    let again = json(&world, &["config", "reload", "--json"]).await;
+    assert_eq!(
+        (&again["kept"], &again["changed"]),
+        (&serde_json::json!([]), &serde_json::json!(["projects.Greeter"])),
+        "{again}"
+    );
+}
+
+#[tokio::test]
+async fn the_story_of_a_run_is_told_to_its_end() {
+    let options = WorldOptions { shell: FIRST_LINE_AGENT.to_owned(), ..WorldOptions::default() };
+    let world = world_with("agent: shell\n", options, "read go; echo done > done").await;
+    let run = working(&world, "read go").await;
+    let mut follower = tokio::process::Command::new(env!("CARGO_BIN_EXE_strawboss"))
+        .args(["logs", &run, "--follow", "--json"])
+        .current_dir(world.path())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    said(&world, &["run", "say", &run, "go"]).await;
+    world.until_task("read go", "review").await.unwrap();
+    let mut story = String::new();
+    let read = follower.stdout.take().unwrap();
+    let mut read = tokio::io::BufReader::new(read);
+    tokio::time::timeout(DEADLINE, read.read_to_string(&mut story)).await.expect("it hangs").unwrap();
+    assert!(follower.wait().await.unwrap().success());
+    let entries: Vec<Value> = story.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(entries.iter().any(|entry| entry["message"] == "a run starts"), "{story}");
+    assert!(entries.iter().any(|entry| entry["message"] == "a run ended"), "{story}");
+    assert!(entries.iter().any(|entry| entry["body"]["kind"] == "done"), "{story}");
+    assert!(entries.iter().all(|entry| entry["seq"].is_null() || entry["run"] == run.as_str()), "only of this run: {story}");
+    let shown = said(&world, &["logs", &run]).await;
+    assert!(shown.contains("a run starts") && shown.contains("\"kind\":\"done\""), "{shown}");
+}
+
+#[tokio::test]
 async fn a_row_is_worked_off_watched_and_accepted() {
     let action = "printf 'who? '; read who; stty size; echo \"hello $who\" > greeting; cat greeting";
     let options = WorldOptions { shell: FIRST_LINE_AGENT.to_owned(), ..WorldOptions::default() };

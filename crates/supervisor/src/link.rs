@@ -181,9 +181,14 @@ impl Link {
         match message {
             ToSupervisor::Welcome(_) => bail!("a second greeting"),
             ToSupervisor::Ack { terminal, reports } => self.outbox.acknowledge(terminal, reports),
-            ToSupervisor::Say { text } => self.inbox.say(text),
+            ToSupervisor::Say { text, .. } => self.inbox.say(text),
             ToSupervisor::Resize { cols, rows } => self.inbox.resize(cols, rows),
-            ToSupervisor::Stop { grace_ms } => self.halts.ask(Halt::Stop { grace: Duration::from_millis(grace_ms) }),
+            ToSupervisor::Stop { grace_ms, cause } => {
+                if let Some(cause) = cause {
+                    complain(format_args!("told to stop by request {cause}"));
+                }
+                self.halts.ask(Halt::Stop { grace: Duration::from_millis(grace_ms) });
+            }
             ToSupervisor::Dismiss => self.halts.dismiss(),
         }
         Ok(())

@@ -46,6 +46,12 @@ pub fn claude_tool() -> Result<PathBuf> {
     found.with_context(|| format!("the Claude Code CLI is not in {}: run scripts/lab/agents.sh", cache.display()))
 }
 
+/// The program promtool, which judges metrics and alert rules.
+pub fn promtool() -> Result<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/lab/promtool.sh");
+    Ok(PathBuf::from(run(&mut Command::new(script))?.trim()))
+}
+
 fn existing(path: PathBuf, how: &str) -> Result<PathBuf> {
     if !path.is_file() {
         bail!("{} is not there: run `{how}`", path.display());

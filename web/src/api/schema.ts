@@ -18,6 +18,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/config/reload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reads the configuration again, as SIGHUP does, and says what holds now and what only after a restart.
+         * @description A configuration with an error changes nothing; the answer is then 400 and says all that is wrong.
+         */
+        post: operations["config_reload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -31,6 +51,27 @@ export interface paths {
          *     follows every gap: it replaces what was known. Comments are heartbeats. `Last-Event-ID` is not needed.
          */
         get: operations["events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The newest lines of the control plane's log, one JSON object a line, the oldest first.
+         * @description What is kept is bounded, so the beginning may be missing. With `follow` it goes on until the client leaves; an empty line
+         *     is a heartbeat.
+         */
+        get: operations["logs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -549,7 +590,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether store and runner answer. The reasons are told only to who has credentials. */
+        /**
+         * Whether store, engine, gateway and runner work, looked at now. How each is, and since when, is told only to who has
+         *     credentials.
+         */
         get: operations["ready"];
         put?: never;
         post?: never;
@@ -715,6 +759,31 @@ export interface components {
              */
             processes?: number | null;
         };
+        /** @description A line of the control plane's own log. */
+        LogLine: {
+            /**
+             * Format: int64
+             * @description When, milliseconds since 1970 UTC.
+             */
+            at: number;
+            /** @description Everything else, `request.id` among it. */
+            fields?: {
+                [key: string]: string;
+            };
+            /** @description `error`, `warn`, `info`, `debug` or `trace`. */
+            level: string;
+            /** @description What. */
+            message: string;
+            /** @description The run that it is about. */
+            run?: string | null;
+            /**
+             * Format: int64
+             * @description Its number since the control plane started; those of earlier starts have none.
+             */
+            seq?: number;
+            /** @description The part of the program that says it. */
+            target: string;
+        };
         /** @description Who the caller is. */
         Me: {
             /**
@@ -838,19 +907,31 @@ export interface components {
             /** @description Ask with `after=` this for more; none: that was all. */
             next?: string | null;
         };
+        /**
+         * @description How a part of the system is.
+         * @enum {string}
+         */
+        PartState: "ok" | "failing" | "unknown";
         /** @description A part of the system as observed. */
         PartView: {
             /** @description In words. */
             detail: string;
-            /** @description Its name. */
+            /** @description Its name: what kind of store or runner it is. */
             name: string;
-            /** @description Whether it answers. */
+            /**
+             * Format: int64
+             * @description When it was looked at last, milliseconds since 1970 UTC.
+             */
+            observed_at?: number | null;
+            /** @description Whether that is `ok`. */
             ok: boolean;
             /**
              * Format: int64
              * @description Since when it is so, milliseconds since 1970 UTC.
              */
             since: number;
+            /** @description How it is. */
+            state: components["schemas"]["PartState"];
         };
         /** @description Something wrong in a source. */
         ProblemView: {
@@ -889,6 +970,23 @@ export interface components {
             /** @description `auto` or `manual`. */
             review: string;
         };
+        /** @description What `GET /ready` says to whoever has credentials; to others only `status` and `version`. */
+        ReadyView: {
+            /** @description `unavailable` when it is not ready. */
+            code?: string | null;
+            /** @description What to do when it is not ready. */
+            fix?: string | null;
+            /** @description Why it is not ready. */
+            message?: string | null;
+            /** @description Store, engine, gateway and runner, by these names. */
+            parts?: {
+                [key: string]: components["schemas"]["PartView"];
+            };
+            /** @description `ok`, or `failing` with HTTP status 503. */
+            status: components["schemas"]["PartState"];
+            /** @description This program's version. */
+            version: string;
+        };
         /** @description The shape of a refusal on the wire. */
         RefusalView: {
             /**
@@ -912,6 +1010,17 @@ export interface components {
         Reject: {
             /** @description What the agent shall do; none discards the work (the branch stays in the mirror). */
             comment?: string | null;
+        };
+        /** @description What a reload of the configuration came to. */
+        ReloadView: {
+            /** @description What is other than before, and holds only after a restart. */
+            after_restart: string[];
+            /** @description What is other than before, and holds from now on. */
+            changed: string[];
+            /** @description Projects that are gone or have moved, and stay as they were while runs of them are live: reload once more then. */
+            kept: string[];
+            /** @description What is doubtful in the configuration. */
+            warnings: string[];
         };
         /** @description A task that waits for a decision. */
         ReviewView: {
@@ -1135,6 +1244,10 @@ export interface components {
         };
         /** @description `GET /api/v1/status`. */
         StatusView: {
+            /** @description The engine: scheduler and runs. */
+            engine: components["schemas"]["PartView"];
+            /** @description What stands behind sandboxes' doors. */
+            gateway: components["schemas"]["PartView"];
             /**
              * Format: int32
              * @description Live runs and how many there may be.
@@ -1304,6 +1417,79 @@ export interface operations {
             };
         };
     };
+    config_reload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReloadView"];
+                };
+            };
+            /** @description What was sent makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No credentials, or ones that are not good */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credentials do not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The Host header names no address that this server is known by */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A defect; the log says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Something that it needs does not answer now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     events: {
         parameters: {
             query?: never;
@@ -1320,6 +1506,89 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": components["schemas"]["Event"];
+                };
+            };
+            /** @description What was sent makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No credentials, or ones that are not good */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credentials do not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The Host header names no address that this server is known by */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A defect; the log says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Something that it needs does not answer now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    logs: {
+        parameters: {
+            query?: {
+                /** @description Only at this moment or later, milliseconds since 1970 UTC. */
+                since?: number;
+                /** @description Only after the line of this number. */
+                after?: number;
+                /** @description Only about this run. */
+                run?: string;
+                /** @description Whether to go on as new lines come. */
+                follow?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One object a line */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["LogLine"];
                 };
             };
             /** @description What was sent makes no sense */
@@ -4106,7 +4375,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Health"];
+                    "application/json": components["schemas"]["ReadyView"];
                 };
             };
             /** @description Not ready */
@@ -4115,7 +4384,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ReadyView"];
                 };
             };
         };

@@ -1,5 +1,5 @@
 /** Things of the API for tests; say only what the test is about. */
-import type { Run, RunDetail, RunEvent, Status, Task } from "../api/types";
+import type { Part, Run, RunDetail, RunEvent, Status, Task } from "../api/types";
 
 export const NOW = Date.UTC(2026, 10, 21, 12, 0, 0);
 
@@ -73,12 +73,18 @@ export function aDetail(run: Run, given: Partial<RunDetail> = {}): RunDetail {
   };
 }
 
+export function aPart(given: Partial<Part> = {}): Part {
+  return { name: "part", state: "ok", ok: true, detail: "answers", since: NOW, observed_at: NOW, ...given };
+}
+
 export function aStatus(given: Partial<Status> = {}): Status {
   return {
     version: "0.1.0",
     started_at: NOW - 3_600_000,
-    runner: { name: "docker", ok: true, detail: "answers", since: NOW },
-    store: { name: "sqlite", ok: true, detail: "answers", since: NOW },
+    runner: aPart({ name: "docker" }),
+    store: aPart({ name: "sqlite" }),
+    engine: aPart({ name: "engine", detail: "schedules" }),
+    gateway: aPart({ name: "gateway" }),
     sources: [],
     tasks: [],
     live_runs: 0,

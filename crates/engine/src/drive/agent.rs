@@ -245,6 +245,8 @@ pub(crate) async fn request_stop(
     if !note_stop(&mut run, reason) {
         return Ok(());
     }
+    tracing::info!(run.id = %id, reason = ?reason, "a run is to stop");
+    shared.stop_causes.note(id);
     writer.commit(ChangeSet { runs: vec![run], ..ChangeSet::default() }).await?;
     drop(writer);
     shared.wake(id);
@@ -264,7 +266,9 @@ pub(crate) fn note_stop(run: &mut Run, reason: StopReason) -> bool {
 async fn stop(shared: &Shared, raised: &Raised, over: &mut (impl Future<Output = Over> + Unpin)) -> Over {
     let grace = shared.config.stop_grace;
     let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-    if raised.present.tell(&ToSupervisor::Stop { grace_ms })
+    let cause = shared.stop_causes.take(&raised.present.run);
+    tracing::info!(run.id = %raised.present.run, sandbox.id = %raised.present.id, request.id = cause, "a supervisor is told to stop");
+    if raised.present.tell(&ToSupervisor::Stop { grace_ms, cause })
         && let Ok(over) = tokio::time::timeout(grace + SAVE_LIMIT, &mut *over).await
     {
         return over;

@@ -4,7 +4,7 @@ use super::agent::Failure;
 use super::{StepError, Work};
 use crate::rescue::{self, Saved};
 use crate::shared::{Shared, Writer};
-use crate::{fault, landing, metering, prompt, sandbox};
+use crate::{fault, figures, landing, metering, prompt, sandbox};
 use std::sync::Arc;
 use strawboss_core::project::ReviewMode;
 use strawboss_core::run::{CheckResult, Run, StopReason};
@@ -63,6 +63,9 @@ async fn end_by_id(
     writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
     taken.written();
     drop(writer);
+    if let Some(outcome) = outcome {
+        figures::run_finished(outcome);
+    }
     tracing::info!(run.id = %id, outcome = outcome.map(RunOutcome::word), task.state = state.word(), "a run ended");
     fault::point("run.ended");
     shared.hub.end(id);

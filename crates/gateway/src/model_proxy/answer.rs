@@ -1,6 +1,7 @@
 //! A provider's answer on its way into the sandbox: byte for byte, what is ready in one piece, looked over for usage
 //! in passing, and told to the meter once, however it ends.
 
+use super::count;
 use super::price::Prices;
 use super::upload::Progress;
 use super::usage::{Found, Scan};
@@ -35,6 +36,8 @@ pub(super) struct Ticket {
     pub(super) status: Option<u16>,
     pub(super) scan: Scan,
     pub(super) received: u64,
+    /// What the request is called in the log.
+    pub(super) span: tracing::Span,
     /// The request's turn, given back when it is over.
     pub(super) _permit: OwnedSemaphorePermit,
 }
@@ -42,7 +45,10 @@ pub(super) struct Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let usage = if self.status.is_some() { priced(self.scan.found(), &self.prices) } else { Usage::default() };
+        count::request(&self.provider, self.status, self.scan.found().model.as_deref(), &usage);
         self.meter.used(&self.sandbox, usage);
+        // The request was answered before its answer's body came to an end: only here its number is still known.
+        let _within = self.span.enter();
         tracing::debug!(
             sandbox.id = %self.sandbox,
             gateway.provider = %self.provider,

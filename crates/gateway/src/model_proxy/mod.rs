@@ -6,6 +6,7 @@
 //! it was connected.
 
 mod answer;
+mod count;
 mod limited;
 mod price;
 mod provider;
@@ -163,6 +164,7 @@ impl ModelProxy {
             status: None,
             scan: Scan::Blind(usage::Found::default()),
             received: 0,
+            span: tracing::Span::current(),
             _permit: permit,
         };
         let response = match tokio::time::timeout(self.limits.head, self.client.request(upstream)).await {

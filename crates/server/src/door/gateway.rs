@@ -5,7 +5,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use strawboss_core::SandboxId;
 use strawboss_engine::Refused;
 use strawboss_engine::link::Reach;
@@ -21,14 +21,19 @@ pub struct GatewayWays {
 }
 
 struct Inner {
-    models: ModelProxy,
+    models: RwLock<Arc<ModelProxy>>,
     egress: Egress,
 }
 
 impl GatewayWays {
     /// Doors that lead to these models and this proxy.
     pub fn new(models: ModelProxy, egress: Egress) -> Self {
-        Self { inner: Arc::new(Inner { models, egress }) }
+        Self { inner: Arc::new(Inner { models: RwLock::new(Arc::new(models)), egress }) }
+    }
+
+    /// Asks these models from now on. Requests that are under way end where they began.
+    pub fn set_models(&self, models: ModelProxy) {
+        *self.inner.models.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(models);
     }
 
     /// Returns when every tunnel has ended. After shutdown, when all doors are closed.
@@ -68,7 +73,8 @@ fn boxed(response: Response<Body>) -> Response<DoorBody> {
 #[async_trait::async_trait]
 impl SandboxWays for Ways {
     async fn gateway(&self, request: Request<Incoming>) -> Response<DoorBody> {
-        boxed(self.gateway.models.handle(&self.caller, request).await)
+        let models = Arc::clone(&self.gateway.models.read().unwrap_or_else(PoisonError::into_inner));
+        boxed(models.handle(&self.caller, request).await)
     }
 
     async fn proxy(&self, request: Request<Incoming>) -> Response<DoorBody> {

@@ -10,6 +10,7 @@ pub(crate) mod git;
 pub(crate) mod reply;
 
 use crate::error::ApiError;
+use crate::request_id;
 use git::program::GitProgram;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -26,6 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 pub use reply::{DoorBody, DoorError};
 
@@ -165,7 +167,7 @@ pub async fn serve_connection(door: Arc<Door>, io: impl AsyncRead + AsyncWrite +
     let serving = Arc::clone(&door);
     let service = service_fn(move |request| {
         let door = Arc::clone(&serving);
-        async move { Ok::<_, Infallible>(answer(door, request).await) }
+        async move { Ok::<_, Infallible>(observed(door, request).await) }
     });
     let connection = strawboss_gateway::door_http().serve_connection(TokioIo::new(io), service).with_upgrades();
     tokio::pin!(connection);
@@ -186,6 +188,20 @@ pub async fn serve_connection(door: Arc<Door>, io: impl AsyncRead + AsyncWrite +
     if let Err(error) = ended {
         tracing::debug!(sandbox.id = %door.sandbox, %error, "a door's connection broke");
     }
+}
+
+/// Answers, under a number that everything said meanwhile carries in the log, with whose it is. It is told to nobody.
+async fn observed(door: Arc<Door>, request: Request<Incoming>) -> Response<DoorBody> {
+    let sandbox = door.sandbox.clone();
+    let run = sandbox.run();
+    let span = tracing::info_span!("door", request.id = %request_id::next(), run.id = %run, sandbox.id = %sandbox);
+    async {
+        let response = answer(door, request).await;
+        tracing::debug!(status = response.status().as_u16(), "a sandbox's request was answered");
+        response
+    }
+    .instrument(span)
+    .await
 }
 
 async fn answer(door: Arc<Door>, request: Request<Incoming>) -> Response<DoorBody> {

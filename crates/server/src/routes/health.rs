@@ -1,13 +1,14 @@
 //! `/health`, `/ready` and the OpenAPI document: for machines that watch, without credentials.
 
 use crate::auth::MaybeCaller;
-use crate::error::ApiError;
 use crate::state::AppState;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use strawboss_protocol::api::ErrorBody;
+use std::collections::BTreeMap;
+use strawboss_protocol::api::{PartState, ReadyView};
 
 /// The process answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -30,22 +31,33 @@ pub(crate) async fn health() -> Json<Health> {
     Json(Health::now())
 }
 
-/// Whether store and runner answer. The reasons are told only to who has credentials.
+/// Whether store, engine, gateway and runner work, looked at now. How each is, and since when, is told only to who has
+/// credentials.
 #[utoipa::path(get, path = "/ready", tag = "system", security(()),
-    responses((status = 200, body = Health), (status = 503, body = ErrorBody, description = "Not ready")))]
-pub(crate) async fn ready(State(state): State<AppState>, MaybeCaller(caller): MaybeCaller) -> Result<Json<Health>, ApiError> {
-    if state.shutdown.is_cancelled() {
-        return Err(ApiError::unavailable("Strawboss is shutting down", "Wait for the next start."));
+    responses((status = 200, body = ReadyView), (status = 503, body = ReadyView, description = "Not ready")))]
+pub(crate) async fn ready(State(state): State<AppState>, MaybeCaller(caller): MaybeCaller) -> (StatusCode, Json<ReadyView>) {
+    let parts = state.engine.parts_now().await;
+    let failing: Vec<String> =
+        parts.iter().filter(|(_, part)| !part.ok).map(|(name, part)| format!("{name}: {}", part.detail)).collect();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let known = caller.is_some();
+    let mut view = ReadyView { status: PartState::Ok, version, code: None, message: None, fix: None, parts: BTreeMap::default() };
+    if known {
+        view.parts = parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect();
     }
-    match state.engine.ready().await {
-        Ok(()) => Ok(Json(Health::now())),
-        Err(refused) => {
-            let known = caller.is_some();
-            let error = ApiError::from(refused);
-            let message = if known { error.body.message } else { "something that Strawboss needs does not answer".to_owned() };
-            Err(ApiError::unavailable(message, "`strawboss status` and `strawboss doctor` say what is wrong and how to mend it."))
-        }
+    let stopping = state.shutdown.is_cancelled();
+    if failing.is_empty() && !stopping {
+        return (StatusCode::OK, Json(view));
     }
+    view.status = PartState::Failing;
+    view.code = Some("unavailable".to_owned());
+    view.message = Some(match (stopping, known) {
+        (true, _) => "Strawboss is shutting down".to_owned(),
+        (false, true) => failing.join("; "),
+        (false, false) => "something that Strawboss needs does not answer".to_owned(),
+    });
+    view.fix = Some("`strawboss status` and `strawboss doctor` say what is wrong and how to mend it.".to_owned());
+    (StatusCode::SERVICE_UNAVAILABLE, Json(view))
 }
 
 /// This document.

@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 #[utoipa::path(get, path = "/metrics", tag = "system",
     responses((status = 200, content_type = "text/plain", body = String, description = "Prometheus text format"), ReadErrors))]
 pub(crate) async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse, ApiError> {
-    let text = state.measure.render(&state.engine.status().await?);
+    let (status, figures) = (state.engine.status().await?, state.engine.figures().await?);
+    let text = state.measure.render(&status, &figures, state.engine.data_dir());
     Ok(([(http::header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

@@ -1,8 +1,10 @@
 //! The HTTP interface: one file per resource. Routes read a request, ask the engine, and write the answer; they decide
 //! nothing and keep nothing.
 
+pub mod config;
 pub mod events;
 pub mod health;
+pub mod logs;
 pub mod metrics;
 pub mod projects;
 pub mod reviews;
@@ -71,7 +73,11 @@ pub(crate) fn any_scope() -> OpenApiRouter<AppState> {
 
 /// Routes for `admin`.
 pub(crate) fn admin() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(tokens::token_list, tokens::token_create)).routes(routes!(tokens::token_revoke))
+    OpenApiRouter::new()
+        .routes(routes!(tokens::token_list, tokens::token_create))
+        .routes(routes!(tokens::token_revoke))
+        .routes(routes!(logs::logs))
+        .routes(routes!(config::config_reload))
 }
 
 /// `/metrics`, which has a rule of its own.

@@ -180,7 +180,10 @@ async fn converse(
             }
             frame = next_frame(viewer, &outgoing) => match frame {
                 None => return,
-                Some((ViewerFrame::Bytes { bytes, .. }, permit)) => { permit.send(Message::Binary(bytes)); }
+                Some((ViewerFrame::Bytes { bytes, .. }, permit)) => {
+                    state.measure.sent(bytes.len());
+                    permit.send(Message::Binary(bytes));
+                }
                 Some((ViewerFrame::Skipped { offset }, permit)) => {
                     permit.send(text(&SessionServerMessage::Skipped { offset }));
                 }

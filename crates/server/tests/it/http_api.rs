@@ -108,12 +108,25 @@ async fn answers_carry_what_keeps_browsers_in_bounds() {
 #[tokio::test]
 async fn readiness_tells_reasons_only_to_who_may_know() {
     let served = Served::new().await;
-    assert_eq!(served.status(served.ask("GET", "/ready")).await.0, 200);
+    let open = served.json(served.ask("GET", "/ready")).await;
+    assert_eq!((&open["status"], &open["parts"]), (&json!("ok"), &Value::Null));
+    let known = served.json(served.admin("GET", "/ready")).await;
+    for part in ["store", "engine", "gateway", "runner"] {
+        let part = &known["parts"][part];
+        assert_eq!(part["state"], "ok", "{known}");
+        assert!(part["observed_at"].as_i64() >= part["since"].as_i64() && part["since"].as_i64() > Some(0), "{known}");
+    }
     served.break_runner();
     let (status, text) = served.status(served.ask("GET", "/ready")).await;
     assert!(status == 503 && !text.contains("secret socket path"), "{status} {text}");
     let (status, text) = served.status(served.admin("GET", "/ready")).await;
     assert!(status == 503 && text.contains("secret socket path"), "{status} {text}");
+    let failing: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&failing["status"], &failing["parts"]["runner"]["state"]), (&json!("failing"), &json!("failing")));
+    assert_eq!(failing["parts"]["store"]["since"], known["parts"]["store"]["since"], "what goes on well keeps its time");
+    assert!(failing["parts"]["runner"]["since"].as_i64() >= known["parts"]["runner"]["observed_at"].as_i64(), "{text}");
+    let shown = served.json(served.admin("GET", "/api/v1/status")).await;
+    assert_eq!(shown["runner"]["since"], failing["parts"]["runner"]["since"], "both say the same");
     let (status, text) = served.status(served.ask("GET", "/health")).await;
     assert!(status == 200 && text.contains("\"status\":\"ok\""), "{text}");
 }

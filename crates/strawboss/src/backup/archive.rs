@@ -68,21 +68,26 @@ impl Tally {
 
     /// What the last entry says.
     pub(super) fn end(self, state: Summary) -> End {
-        let sha256 = self.sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = self.sum.finalize().iter().fold(String::new(), |mut text, byte| {
+            use std::fmt::Write as _;
+            // Writing to a String does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
         End { state, entries: self.entries, bytes: self.bytes, sha256 }
     }
 }
 
 /// Whether an archive of ours may hold a file of this name. Everything else in one is an attack or a mistake.
 pub(super) fn is_allowed(name: &str) -> bool {
-    let plain = |part: &&str| {
+    let plain = |part: &str| {
         !part.is_empty()
             && part.len() <= 200
             && !part.starts_with('.')
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
     let parts: Vec<&str> = name.split('/').collect();
-    if !parts.iter().all(|part| plain(&part)) {
+    if !parts.iter().all(|part| plain(part)) {
         return false;
     }
     match parts.as_slice() {

@@ -1,12 +1,18 @@
 //! `strawboss config …`
 
+use crate::client::Api;
+use crate::config::origin::{self, Origin};
 use crate::config::problem::Report;
 use crate::config::settings::{ClaudeSource, Database, SecretSource, Settings};
+use crate::config::{Config, ConfigError};
 use crate::context::Context;
 use crate::failure::{ExitStatus, Failure};
-use crate::output::{self, style};
+use crate::output::style::{Tone, paint};
+use crate::output::{self, style, words};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use strawboss_protocol::api::ReloadView;
+use strawboss_server::TrustedProxy;
 
 /// Check and show the configuration
 #[derive(Debug, clap::Args)]
@@ -18,33 +24,139 @@ pub(crate) struct ConfigArgs {
 #[derive(Debug, clap::Subcommand)]
 enum ConfigCommand {
     /// Say everything that is wrong in it, or that nothing is
-    Check,
-    /// Print what holds: defaults, file and environment together, as JSON. Secrets are named, never shown
-    Show,
+    #[command(after_help = "Example:\n  strawboss config check --json")]
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what holds and where each value came from: the default, a line of the file, a variable. Secrets are named, never shown
+    #[command(after_help = "Examples:\n  strawboss config show\n  strawboss config show --json | jq .origins")]
+    Show {
+        /// Print JSON; `origins` says by each value's path where it came from
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have the service read its configuration again, and say what holds now and what only after a restart
+    #[command(after_help = "\
+Projects, models, agents, providers with their prices and secrets, runner.max_concurrent and log.level change at once. A
+configuration with an error changes nothing. SIGHUP does the same. Needs a token of scope admin.
+
+Example:
+  strawboss config check && strawboss config reload")]
+    Reload {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Does what `config` says.
-pub(crate) fn run(args: &ConfigArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let config = context.config()?;
+pub(crate) async fn run(args: ConfigArgs, context: &Context) -> Result<ExitStatus, Failure> {
     match args.command {
-        ConfigCommand::Check => {
+        ConfigCommand::Reload { json } => reload(context, json).await,
+        ConfigCommand::Check { json: false } => {
+            let config = context.config()?;
             if !config.report.problems.is_empty() {
                 output::note(&Report::render(&config.report, style::stderr()));
             }
-            output::line(&format!("{} is good", config.file.display()))?;
+            output::line(&format!("{} is good", named(&config)))?;
+            Ok(ExitStatus::Success)
         }
-        ConfigCommand::Show => output::json(&shown(&config.settings, &config.file))?,
+        ConfigCommand::Check { json: true } => checked(context.config()),
+        ConfigCommand::Show { json } => {
+            let config = context.config()?;
+            let mut value = shown(&config.settings);
+            let origins = origin::of(&config, &context.environment, &value);
+            if json {
+                let by_path: serde_json::Map<String, Value> =
+                    origins.into_iter().map(|one| (one.path, Value::String(one.origin))).collect();
+                value["origins"] = Value::Object(by_path);
+                value["file"] = if config.is_file { json!(config.file) } else { Value::Null };
+                output::json(&value)?;
+                return Ok(ExitStatus::Success);
+            }
+            let colour = style::stdout();
+            let mut text = String::new();
+            for Origin { path, value, origin } in origins {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let line = format!("{} = {}", words::one_line(&path), words::clean(&value.replace('\n', " ")));
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{line}  {}", paint(&format!("# {}", words::one_line(&origin)), Tone::Faint, colour));
+            }
+            output::print(&text)?;
+            Ok(ExitStatus::Success)
+        }
+    }
+}
+
+async fn reload(context: &Context, json: bool) -> Result<ExitStatus, Failure> {
+    let answer = Api::of(context)?.post::<ReloadView>("/api/v1/config/reload", None::<&()>).await?;
+    if json {
+        output::json(&answer.raw)?;
+        return Ok(ExitStatus::Success);
+    }
+    let ReloadView { changed, after_restart, kept, warnings } = answer.value;
+    for warning in &warnings {
+        output::note(&format!("warning: {}", words::clean(warning)));
+    }
+    if changed.is_empty() && after_restart.is_empty() && kept.is_empty() {
+        output::line("nothing has changed")?;
+    }
+    for (names, what) in [
+        (changed, "holds now"),
+        (after_restart, "holds after a restart of the service"),
+        (kept, "is a project with live runs: it stays as it was; reload once more when they are over"),
+    ] {
+        for name in names {
+            output::line(&format!("{} {what}", words::one_line(&name)))?;
+        }
     }
     Ok(ExitStatus::Success)
 }
 
-fn shown(settings: &Settings, file: &PathBuf) -> Value {
+/// What the configuration is, for people.
+fn named(config: &Config) -> String {
+    if config.is_file { config.file.display().to_string() } else { "the environment's configuration".to_owned() }
+}
+
+/// What is wrong, for programs.
+fn checked(config: Result<Config, ConfigError>) -> Result<ExitStatus, Failure> {
+    let (report, status) = match config {
+        Ok(config) => (config.report, ExitStatus::Success),
+        Err(ConfigError::Wrong(report)) => (*report, ExitStatus::Usage),
+        Err(error) => return Err(error.into()),
+    };
+    let line = |span: &std::ops::Range<usize>| report.text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1;
+    let problems: Vec<Value> = report
+        .problems
+        .iter()
+        .map(|problem| {
+            json!({
+                "severity": if problem.warning { "warning" } else { "error" },
+                "message": problem.message,
+                "hint": problem.hint,
+                "origin": problem.origin,
+                "line": problem.span.as_ref().map(line),
+            })
+        })
+        .collect();
+    output::json(&json!({ "ok": status == ExitStatus::Success, "file": report.path, "problems": problems }))?;
+    Ok(status)
+}
+
+fn shown(settings: &Settings) -> Value {
     let projects: serde_json::Map<String, Value> = settings
         .projects
         .values()
         .map(|project| {
             let mut value = serde_json::to_value(project).unwrap_or_default();
             if let Some(fields) = value.as_object_mut() {
+                if let Some(env) = fields.get_mut("env").and_then(Value::as_object_mut) {
+                    for (_, value) in env.iter_mut().filter(|(name, _)| crate::config::is_secret_name(name)) {
+                        *value = Value::String("***".to_owned());
+                    }
+                }
                 fields.remove("name");
                 fields.remove("unusable");
             }
@@ -78,19 +190,26 @@ fn shown(settings: &Settings, file: &PathBuf) -> Value {
         .find(|(_, format)| *format == settings.log.format)
         .map_or("pretty", |(word, _)| word);
     json!({
-        "file": file,
         "server": {
             "listen": settings.server.listen.to_string(),
             "data_dir": settings.server.data_dir,
             "doors_dir": settings.server.doors_dir,
             "public_names": settings.server.public_names,
+            "trusted_proxies": settings.server.trusted_proxies.iter().map(|proxy| match proxy {
+                TrustedProxy::Network(address, bits) => format!("{address}/{bits}"),
+                TrustedProxy::Name(name) => name.clone(),
+            }).collect::<Vec<_>>(),
             "metrics_on_loopback": settings.server.metrics_on_loopback,
         },
         "database": match &settings.database {
             Database::Sqlite => "sqlite".to_owned(),
             Database::Postgres(url) => url.to_string(),
         },
-        "log": { "level": settings.log.level, "format": format },
+        "log": { "level": settings.log.level, "format": format,
+            "files": settings.log.files.is_some(),
+            "max_size_bytes": settings.log.files.map(|bounds| bounds.bytes),
+            "max_age_seconds": settings.log.files.map(|bounds| bounds.age.as_secs()),
+        },
         "backlogs": settings.backlogs.iter().map(|backlog| json!({
             "type": "csv",
             "file": backlog.file,
@@ -117,6 +236,7 @@ fn shown(settings: &Settings, file: &PathBuf) -> Value {
             "gpus": settings.runner.gpus,
         },
         "scheduler": { "preempt": settings.scheduler.preempt, "auto_resume": settings.scheduler.auto_resume },
+        "projects_dir": settings.projects_dir,
         "projects": projects,
     })
 }

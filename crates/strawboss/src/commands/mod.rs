@@ -7,6 +7,7 @@ pub(crate) mod db;
 pub(crate) mod docker_proxy;
 pub(crate) mod doctor;
 pub(crate) mod init;
+pub(crate) mod logs;
 pub(crate) mod mock_model;
 pub(crate) mod project;
 pub(crate) mod review;

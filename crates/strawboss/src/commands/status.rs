@@ -6,12 +6,12 @@ use crate::failure::{ExitStatus, Failure};
 use crate::output::style::{self, Tone, paint};
 use crate::output::{self, words};
 use std::fmt::Write as _;
-use strawboss_protocol::api::{PartView, StatusView};
+use strawboss_protocol::api::{PartState, PartView, StatusView};
 
 /// Show how the service is; ends with 0 only when it is healthy
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Healthy means: the service answers, and so do its store and its runner. A backlog that cannot be read is shown, but makes
+Healthy means: the service answers, and so do its store, engine, gateway and runner, each shown with since when it is so. A backlog that cannot be read is shown, but makes
 nothing unhealthy: everything else goes on. Exit codes: 0 healthy, 1 not healthy, 3 no answer, 4 no token.
 
 As a container's health check:
@@ -32,6 +32,8 @@ pub(crate) async fn run(args: StatusArgs, context: &Context) -> Result<ExitStatu
         let ready = api.asked("/ready").await?.is_success();
         return Ok(if ready { ExitStatus::Success } else { ExitStatus::Failure });
     }
+    // Has the service look now: what is shown is then what a health check would find.
+    api.asked("/ready").await?;
     let answer = api.get::<StatusView>("/api/v1/status").await?;
     let status = &answer.value;
     if args.json {
@@ -39,13 +41,18 @@ pub(crate) async fn run(args: StatusArgs, context: &Context) -> Result<ExitStatu
     } else {
         output::print(&described(status, api.base()))?;
     }
-    Ok(if status.runner.ok && status.store.ok { ExitStatus::Success } else { ExitStatus::Failure })
+    Ok(if status.is_healthy() { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 fn part(part: &PartView, now: i64, colour: bool) -> String {
-    let (word, tone) = if part.ok { ("ok", Tone::Good) } else { ("does not answer", Tone::Bad) };
+    let (word, tone) = match part.state {
+        PartState::Ok => ("ok", Tone::Good),
+        PartState::Failing => ("failing", Tone::Bad),
+        PartState::Unknown => ("unknown", Tone::Doubt),
+    };
     let name = words::one_line(&part.name);
-    format!("{name} {} ({}; since {})", paint(word, tone, colour), words::clean(&part.detail), words::ago(part.since, now))
+    let seen = part.observed_at.map_or_else(String::new, |at| format!(", seen {}", words::ago(at, now)));
+    format!("{name} {} ({}; since {}{seen})", paint(word, tone, colour), words::clean(&part.detail), words::ago(part.since, now))
 }
 
 fn described(status: &StatusView, base: &str) -> String {
@@ -53,14 +60,15 @@ fn described(status: &StatusView, base: &str) -> String {
     let now = words::now();
     let entry = |name: &str, value: &str| words::entry(name, value, colour);
     let mut text = String::new();
-    let healthy = status.runner.ok && status.store.ok;
+    let healthy = status.is_healthy();
     let word = if healthy { paint("healthy", Tone::Good, colour) } else { paint("not healthy", Tone::Bad, colour) };
     let _ = writeln!(text, "{} {word}", paint("Strawboss", Tone::Strong, colour));
     text.push_str(&entry("version", &words::one_line(&status.version)));
     text.push_str(&entry("address", base));
     text.push_str(&entry("started", &words::at(status.started_at, now)));
-    text.push_str(&entry("runner", &part(&status.runner, now, colour)));
-    text.push_str(&entry("store", &part(&status.store, now, colour)));
+    for (name, view) in status.parts() {
+        text.push_str(&entry(name, &part(view, now, colour)));
+    }
     text.push_str(&entry("runs", &format!("{} live of {}", status.live_runs, status.slots)));
     let tasks: Vec<String> =
         status.tasks.iter().filter(|count| count.count > 0).map(|count| format!("{} {}", count.count, count.state)).collect();

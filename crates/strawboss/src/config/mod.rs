@@ -1,9 +1,11 @@
 //! The configuration: `strawboss.yaml`, then the environment, then flags; everything that is wrong in any of them is
 //! reported together.
 //!
-//! It parses and checks; it reads no secret, opens no repository and starts nothing.
+//! It parses and checks; it opens no repository and starts nothing.
 
 mod backup;
+mod folders;
+pub(crate) mod origin;
 pub(crate) mod problem;
 mod projects;
 mod sections;
@@ -14,10 +16,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod units;
-mod yaml;
+pub(crate) mod yaml;
 
 use crate::environment::{self, Environment};
 use problem::{Problem, Problems, Report};
+pub(crate) use projects::is_secret_name;
 use settings::Settings;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -60,6 +63,10 @@ pub(crate) struct Config {
     pub(crate) settings: Settings,
     /// What is doubtful in it.
     pub(crate) report: Report,
+    /// What the file says, as a tree: where a value was said.
+    pub(crate) root: yaml::Node,
+    /// Whether there is a file; without one, `file` is where it would be.
+    pub(crate) is_file: bool,
 }
 
 /// Why there is no configuration.
@@ -96,9 +103,35 @@ pub(crate) fn find(named: Option<&Path>, environment: &Environment) -> Result<Pa
     found.ok_or(ConfigError::NoFile { folder: here })
 }
 
+/// Whether variables say enough for a service that has no file.
+fn environment_is_enough(flags: &Flags, environment: &Environment) -> bool {
+    let enough = [&environment::DATA_DIR, &environment::PROJECTS_DIR, &environment::BACKLOG];
+    flags.data_dir.is_some() || enough.iter().any(|variable| environment.get(variable).is_some())
+}
+
 /// Finds and reads the configuration.
 pub(crate) fn load(flags: &Flags, environment: &Environment) -> Result<Config, ConfigError> {
-    let file = find(flags.config.as_deref(), environment)?;
+    let nowhere = |folder: PathBuf, text: &str| match parse(&folder.join(FILE), text, flags, environment) {
+        Ok(config) => Ok(Config { is_file: false, ..config }),
+        Err(ConfigError::Wrong(report)) => {
+            let path = (!text.is_empty()).then(|| PathBuf::from(environment::CONFIG_TEXT.name));
+            Err(ConfigError::Wrong(Box::new(Report { path, ..*report })))
+        }
+        Err(other) => Err(other),
+    };
+    if let Some(text) = environment.get(&environment::CONFIG_TEXT) {
+        let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        if flags.config.is_some() || environment.get(&environment::CONFIG).is_some() {
+            let message = format!("{} stands beside a file that is named", environment::CONFIG_TEXT.name);
+            let problem = Problem::of(environment::CONFIG_TEXT.name, message).hint("Keep one of the two.");
+            return Err(ConfigError::Wrong(Box::new(Report { path: None, text: String::new(), problems: vec![problem] })));
+        }
+        return nowhere(folder, text);
+    }
+    let file = match find(flags.config.as_deref(), environment) {
+        Err(ConfigError::NoFile { folder }) if environment_is_enough(flags, environment) => return nowhere(folder, ""),
+        found => found?,
+    };
     let unreadable = |why: String| ConfigError::Unreadable { path: file.clone(), why };
     let size = std::fs::metadata(&file).map_err(|error| unreadable(error.to_string()))?;
     if !size.is_file() {
@@ -124,6 +157,11 @@ pub(crate) fn parse(file: &Path, text: &str, flags: &Flags, environment: &Enviro
     // What could not be parsed is not judged any further: every key would be missing.
     let broken = root.is_none() && !problems.is_empty();
     let root = root.unwrap_or(empty);
+    for variable in environment::SECRETS.iter().filter(|variable| **variable != environment::TOKEN) {
+        if let Some(why) = environment.trouble(variable) {
+            problems.push(Problem::of(variable.name, why).hint("Name a file that this user may read, or unset it."));
+        }
+    }
     let settings = Table::of(&Field { node: &root, path: String::new() }, &mut problems)
         .and_then(|table| read(table, &folder, flags, environment, &mut problems));
     if broken {
@@ -131,7 +169,9 @@ pub(crate) fn parse(file: &Path, text: &str, flags: &Flags, environment: &Enviro
     }
     let report = Report { path: Some(shown(file)), text: body, problems };
     match settings {
-        Some(settings) if report.errors().next().is_none() => Ok(Config { file: file.to_owned(), settings, report }),
+        Some(settings) if report.errors().next().is_none() => {
+            Ok(Config { file: file.to_owned(), settings, report, root, is_file: true })
+        }
         _ => Err(ConfigError::Wrong(Box::new(report))),
     }
 }
@@ -154,7 +194,11 @@ fn read(
     let server = service::server(table.table("server", problems), folder, flags, environment, problems);
     let database = service::database(table.get("database").as_ref(), environment, problems);
     let backlogs = table.get("backlogs").map(|field| sections::backlogs(&field, folder, problems)).unwrap_or_default();
-    let agents = table.table("agents", problems).map(|table| sections::agents(table, folder, problems)).unwrap_or_default();
+    let backlogs = environment.get(&environment::BACKLOG).map_or(Some(backlogs), |text| folders::backlog(text, problems))?;
+    let mut agents = table.table("agents", problems).map(|table| sections::agents(table, folder, problems)).unwrap_or_default();
+    if let Some(command) = environment.get(&environment::SHELL_COMMAND) {
+        agents.shell = Some(command.to_owned());
+    }
     let named_providers = table.table("providers", problems);
     let providers = match &named_providers {
         Some(table) => sections::providers(table, folder, problems),
@@ -197,6 +241,10 @@ fn read(
         }
         projects.insert(read.project.name.clone(), read.project);
     }
+    let projects_dir = folders::projects_dir(table.get("projects_dir").as_ref(), folder, environment, problems);
+    if let Some(dir) = &projects_dir {
+        folders::add_projects(dir, &mut projects, problems);
+    }
     let runner = service::runner(table.table("runner", problems), flags, environment, problems);
     let scheduler = service::scheduler(table.table("scheduler", problems), problems);
     let log = service::log(table.table("log", problems), environment, problems);
@@ -207,6 +255,7 @@ fn read(
         database: database?,
         backlogs,
         projects,
+        projects_dir,
         models,
         agents,
         providers,

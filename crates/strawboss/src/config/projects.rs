@@ -28,7 +28,7 @@ pub(super) struct Read {
 }
 
 /// A project with nothing but a name and a place.
-fn bare(name: ProjectName, repository: Repository) -> Project {
+pub(super) fn bare(name: ProjectName, repository: Repository) -> Project {
     Project {
         name,
         repository,
@@ -235,6 +235,12 @@ fn cache(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<String>> {
     Some(read)
 }
 
+/// Whether a variable's name says that it holds a secret.
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|word| upper.contains(word))
+}
+
 fn env(table: &Table<'_>, problems: &mut Problems) -> BTreeMap<String, String> {
     let mut read = BTreeMap::new();
     for (key, field) in table.entries() {
@@ -248,8 +254,7 @@ fn env(table: &Table<'_>, problems: &mut Problems) -> BTreeMap<String, String> {
             );
             continue;
         }
-        let upper = key.text.to_ascii_uppercase();
-        if ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|word| upper.contains(word)) {
+        if is_secret_name(&key.text) {
             problems.push(
                 Problem::at(key.span.clone(), format!("{} looks like a secret, and agents can read it", field.path))
                     .hint("Credentials of models belong under `providers:`; what an agent must not know must not be here.")

@@ -4,10 +4,17 @@
 use super::problem::{Problem, Problems};
 use super::settings::{self, Database, DatabaseUrl, LogFormat, RunnerKind};
 use super::table::{self, Field, Table};
-use super::{DEFAULT_IMAGE, Flags, LISTEN, suggest};
+use super::{DEFAULT_IMAGE, Flags, LISTEN, suggest, units};
 use crate::environment::{self, Environment, Variable};
+use crate::logging::files::Bounds;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
+
+/// The least that files of the log are bounded to, in bytes.
+const LEAST_LOG: u64 = 1 << 20;
+const HOUR: Duration = Duration::from_hours(1);
+const YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// A setting that variables and flags may overrule, as text.
 fn overruled<'e>(
@@ -31,6 +38,18 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         return Ok(SocketAddr::new(LISTEN.ip(), port));
     }
     Err(format!("must be an address and a port, not `{text}`"))
+}
+
+/// A variable that is `true` or `false`.
+fn truth(variable: &Variable, environment: &Environment, problems: &mut Problems) -> Option<bool> {
+    match environment.get(variable)? {
+        "true" => Some(true),
+        "false" => Some(false),
+        text => {
+            problems.push(Problem::of(variable.name, format!("{} must be `true` or `false`, not `{text}`", variable.name)));
+            None
+        }
+    }
 }
 
 const ADDRESS_HINT: &str = "Write it like `127.0.0.1:7070`; port 0 takes any free one.";
@@ -135,6 +154,9 @@ pub(super) fn server(
     }
     if let Some(text) = environment.get(&environment::TRUSTED_PROXIES) {
         trusted_proxies = words(&environment::TRUSTED_PROXIES, text, PROXY_HINT, str::parse, problems);
+    }
+    if let Some(on) = truth(&environment::METRICS_ON_LOOPBACK, environment, problems) {
+        metrics_on_loopback = on;
     }
     let data_dir = data_dir?;
     let doors_dir = doors_dir.unwrap_or_else(|| data_dir.clone());
@@ -243,6 +265,12 @@ pub(super) fn runner(
         }
         runner.doors_volume = Some(volume.to_owned());
     }
+    if let Some(image) = environment.get(&environment::SANDBOX_IMAGE) {
+        image.clone_into(&mut runner.image);
+    }
+    if let Some(text) = environment.get(&environment::GPUS) {
+        runner.gpus = words(&environment::GPUS, text, "", |word| Ok(word.to_owned()), problems);
+    }
     (problems.len() == before).then_some(runner)
 }
 
@@ -280,7 +308,8 @@ pub(super) fn scheduler(table: Option<Table<'_>>, problems: &mut Problems) -> se
 }
 
 pub(super) fn log(table: Option<Table<'_>>, environment: &Environment, problems: &mut Problems) -> settings::Log {
-    let mut log = settings::Log { level: "info".to_owned(), format: LogFormat::Pretty };
+    let mut log = settings::Log { level: "info".to_owned(), format: LogFormat::Pretty, files: None };
+    let (mut files, mut bounds) = (false, Bounds { bytes: 64 << 20, age: Duration::from_hours(7 * 24) });
     if let Some(mut table) = table {
         if let Some(level) = table.read("level", problems, |field, problems| {
             let text = field.text(problems)?;
@@ -290,6 +319,13 @@ pub(super) fn log(table: Option<Table<'_>>, environment: &Environment, problems:
         }
         if let Some(format) = table.read("format", problems, |field, problems| field.choice(&LogFormat::WORDS, problems)) {
             log.format = format;
+        }
+        files = table.read("files", problems, Field::boolean).unwrap_or_default();
+        if let Some(bytes) = table.read("max_size", problems, |field, problems| field.size(LEAST_LOG, problems)) {
+            bounds.bytes = bytes;
+        }
+        if let Some(age) = table.read("max_age", problems, |field, problems| field.duration(HOUR, YEAR, problems)) {
+            bounds.age = age;
         }
         table.finish(problems);
     }
@@ -307,5 +343,24 @@ pub(super) fn log(table: Option<Table<'_>>, environment: &Environment, problems:
             None => problems.push(Problem::of(name, format!("{name} must be `pretty` or `json`, not `{format}`"))),
         }
     }
+    files = truth(&environment::LOG_FILES, environment, problems).unwrap_or(files);
+    let bound = |variable: &Variable, wanted: &str, problems: &mut Problems, read: &mut dyn FnMut(&str) -> bool| {
+        if let Some(text) = environment.get(variable)
+            && !read(text)
+        {
+            problems.push(Problem::of(variable.name, format!("{} must be {wanted}, not `{text}`", variable.name)));
+        }
+    };
+    bound(&environment::LOG_MAX_SIZE, "a size of at least 1m, such as `64m`", problems, &mut |text| {
+        let read = units::size(text).filter(|bytes| *bytes >= LEAST_LOG);
+        bounds.bytes = read.unwrap_or(bounds.bytes);
+        read.is_some()
+    });
+    bound(&environment::LOG_MAX_AGE, "a duration from 1h to 365d, such as `7d`", problems, &mut |text| {
+        let read = units::duration(text).filter(|age| (HOUR..=YEAR).contains(age));
+        bounds.age = read.unwrap_or(bounds.age);
+        read.is_some()
+    });
+    log.files = files.then_some(bounds);
     log
 }

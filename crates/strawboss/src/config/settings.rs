@@ -1,6 +1,7 @@
 //! The configuration as the rest of the program sees it: parsed, checked, complete.
 
 use crate::backup::Recipient;
+use crate::logging::files::Bounds;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) backlogs: Vec<Csv>,
     pub(crate) projects: BTreeMap<ProjectName, Project>,
+    /// Where each git repository is a project.
+    pub(crate) projects_dir: Option<PathBuf>,
     pub(crate) models: BTreeMap<String, ModelEntry>,
     pub(crate) agents: Agents,
     pub(crate) providers: Vec<Provider>,
@@ -206,6 +209,8 @@ pub(crate) struct Log {
     /// `info`, or directives of tracing's filter.
     pub(crate) level: String,
     pub(crate) format: LogFormat,
+    /// How much is kept in files of the data directory; none: no files.
+    pub(crate) files: Option<Bounds>,
 }
 
 /// What a line of the log looks like.

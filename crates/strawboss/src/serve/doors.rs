@@ -116,4 +116,15 @@ impl Doors for OpenDoors {
     async fn list(&self) -> io::Result<Vec<SandboxId>> {
         self.sockets.list().map_err(io::Error::other)
     }
+
+    async fn check(&self) -> Result<String, String> {
+        if self.behind.get().is_none() {
+            return Err("nothing stands behind the doors yet".to_owned());
+        }
+        if self.stop.is_cancelled() {
+            return Err("the doors are closed: Strawboss is shutting down".to_owned());
+        }
+        self.sockets.list().map_err(|error| format!("the doors' folder cannot be read: {error}"))?;
+        Ok(format!("{} doors are open", self.opened().len()))
+    }
 }

@@ -6,8 +6,10 @@
 pub(crate) mod data_dir;
 mod doors;
 pub(crate) mod providers;
+mod reload;
 pub(crate) mod runner;
 pub(crate) mod state;
+mod timed_store;
 
 use crate::config::settings::{Csv, RunnerKind, Settings};
 use crate::config::{self, Config, Flags};
@@ -17,6 +19,7 @@ use crate::failure::{ExitStatus, Failure, io};
 use crate::{backup, logging, tools};
 use data_dir::{DataDir, Secrets};
 use doors::OpenDoors;
+use reload::Reloader;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,8 +32,9 @@ use strawboss_gateway::{Egress, EgressConfig};
 use strawboss_runner::SocketDoors;
 use strawboss_server::door::DoorContext;
 use strawboss_server::door::gateway::GatewayWays;
-use strawboss_server::{AuthConfig, Measure, Server, ServerConfig};
+use strawboss_server::{AuthConfig, Measure, Operations, Reload as _, Server, ServerConfig};
 use strawboss_store::SqlStore;
+use timed_store::TimedStore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,6 +52,7 @@ Examples:
   strawboss serve --listen 127.0.0.1:0             on any free port
   strawboss serve --runner process                 without Docker, and without isolation
 
+SIGHUP reads the configuration again (`strawboss config reload` does too, and says what came of it).
 SIGTERM or Ctrl-C drains: nothing new starts, agents go on in their sandboxes, and the next start adopts them. A second
 signal ends it at once; that loses nothing either.")]
 pub(crate) struct ServeArgs {
@@ -78,14 +83,17 @@ pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<ExitStatus
         max_concurrent: args.max_concurrent,
     };
     let config = config::load(&flags, &context.environment)?;
-    logging::start(&config.settings.log);
+    let logging = logging::serve(&config.settings.log, &config.settings.server.data_dir);
     warn(&config, &context.environment);
     // Before anything is started, so that no signal is lost.
     let mut signals = Signals::new()?;
     let data_dir = DataDir::take(&config.settings.server.data_dir)?;
+    logging.write_to_files(data_dir.path(), &config.settings.log);
     let secrets = data_dir.secrets()?;
+    let reloader = Reloader::new(reload::settled(flags, config.is_file.then(|| config.file.clone())), config.settings.clone());
+    let operations = Operations { logs: logging.capture.ring.clone(), reload: Some(reloader.clone()) };
     let service = tokio::select! {
-        wired = Service::wire(&config, &data_dir, &secrets, &context.environment) => wired?,
+        wired = Service::wire(&config, &data_dir, &secrets, &context.environment, operations) => wired?,
         // A database may be waited for; a step on its tables that is cut off is taken back by it.
         name = signals.next() => {
             tracing::info!(signal = name, "stopped before anything was started");
@@ -108,7 +116,8 @@ pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<ExitStatus
         projects = config.settings.projects.len(),
         "Strawboss serves on {address}"
     );
-    service.until_stopped(&mut signals).await
+    reloader.start(reload::Live { engine: service.engine.clone(), ways: service.ways.clone(), logging });
+    service.until_stopped(&mut signals, &reloader).await
 }
 
 /// Says what is doubtful in the configuration and the environment.
@@ -178,8 +187,17 @@ struct Service {
 }
 
 impl Service {
-    async fn wire(config: &Config, data_dir: &DataDir, secrets: &Secrets, environment: &Environment) -> Result<Self, Failure> {
+    async fn wire(
+        config: &Config,
+        data_dir: &DataDir,
+        secrets: &Secrets,
+        environment: &Environment,
+        operations: Operations,
+    ) -> Result<Self, Failure> {
         let settings = &config.settings;
+        let measure = Measure::new().map_err(|error| Failure::new(format!("could not set up measurements: {error}")))?;
+        // Before any part is made, so that what they count is counted. A second start is a test's.
+        let _ = measure.install();
         let store = Arc::new(state::take(&settings.database, data_dir.path(), &secrets.installation).await?);
         let runner = runner::runner(settings, data_dir.path(), &secrets.installation).await?;
         let gpus = match runner.info().await {
@@ -201,13 +219,13 @@ impl Service {
         let doors_dir = if elsewhere { &settings.server.doors_dir } else { data_dir.path() };
         let sockets = SocketDoors::new(doors_dir).map_err(|error| Failure::new(error.to_string()))?;
         let doors = Arc::new(OpenDoors::new(sockets, stop_doors.clone()));
-        let parts = Parts { store: store.clone(), runner, doors: doors.clone(), clock: Arc::new(SystemClock) };
+        let timed = Arc::new(TimedStore::new(store.clone()));
+        let parts = Parts { store: timed, runner, doors: doors.clone(), clock: Arc::new(SystemClock) };
         let engine = Engine::new(engine_config, parts);
         let models = providers::model_proxy(settings, environment, Arc::new(engine.clone()))?;
         let egress = Egress::new(EgressConfig::new(Arc::new(engine.clone())));
         let ways = GatewayWays::new(models, egress);
         doors.serve(DoorContext::new(Arc::new(engine.clone()), Arc::new(ways.clone()), stop_doors.clone()));
-        let measure = Measure::new().map_err(|error| Failure::new(format!("could not set up measurements: {error}")))?;
         let server_config = ServerConfig {
             listen: settings.server.listen,
             auth: AuthConfig {
@@ -219,7 +237,7 @@ impl Service {
             },
             drain: DRAIN,
         };
-        let server = Server::bind(server_config, engine.clone(), measure)
+        let server = Server::bind_operated(server_config, engine.clone(), measure, operations)
             .await
             .map_err(|error| Failure::new(error.to_string()).status(ExitStatus::Conflict))?;
         let stop_server = CancellationToken::new();
@@ -233,10 +251,16 @@ impl Service {
     }
 
     /// Serves until the first signal and drains; the second one ends it at once.
-    async fn until_stopped(self, signals: &mut Signals) -> Result<ExitStatus, Failure> {
+    async fn until_stopped(self, signals: &mut Signals, reloader: &Reloader) -> Result<ExitStatus, Failure> {
         let stop = self.stop_server.clone();
         let serving = tokio::spawn(self.server.serve(stop.clone()));
-        let name = signals.next().await;
+        let name = loop {
+            match signals.next_or_reload().await {
+                Some(name) => break name,
+                // It says itself what came of it.
+                None => drop(reloader.reload().await),
+            }
+        };
         // At once: the server may take a while until its last viewer is gone.
         self.engine.drain();
         tracing::info!(signal = name, "draining: nothing new starts; agents go on in their sandboxes");
@@ -307,16 +331,30 @@ pub(crate) fn sources(backlogs: &[Csv], config_file: &Path, data_dir: Option<&Pa
     backlogs.iter().map(source).collect()
 }
 
-/// Signals that ask the service to stop.
+/// Signals that ask the service to stop, or to read its configuration again.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    reload: Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
         let on = |kind| signal(kind).map_err(io("listen for signals"));
-        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            reload: on(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next that asks to stop; none: the configuration is to be read again.
+    async fn next_or_reload(&mut self) -> Option<&'static str> {
+        tokio::select! {
+            _ = self.terminate.recv() => Some("SIGTERM"),
+            _ = self.interrupt.recv() => Some("SIGINT"),
+            _ = self.reload.recv() => None,
+        }
     }
 
     async fn next(&mut self) -> &'static str {

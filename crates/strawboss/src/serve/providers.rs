@@ -6,7 +6,7 @@ use crate::environment::{self, Environment};
 use crate::failure::{ExitStatus, Failure};
 use std::sync::Arc;
 use strawboss_core::meter::Meter;
-use strawboss_gateway::{Auth, ModelProxy, Outbound, Prices, Provider, ProxyConfig, ProxyLimits, Secret};
+use strawboss_gateway::{Auth, ModelProxy, Outbound, Prices, Provider, ProxyConfig, ProxyLimits, Secret, SecretError};
 
 /// The providers that are configured; the well-known one from its well-known variables when none is.
 pub(crate) fn configured(settings: &Settings, environment: &Environment) -> Vec<Configured> {
@@ -22,7 +22,7 @@ pub(crate) fn configured(settings: &Settings, environment: &Environment) -> Vec<
     };
     vec![Configured {
         name: DEFAULT_PROVIDER.to_owned(),
-        base_url: "https://api.anthropic.com".to_owned(),
+        base_url: environment.get(&environment::ANTHROPIC_BASE_URL).unwrap_or("https://api.anthropic.com").to_owned(),
         auth,
         secret: Some(SecretSource::Env(variable.to_owned())),
         paths: None,
@@ -31,11 +31,18 @@ pub(crate) fn configured(settings: &Settings, environment: &Environment) -> Vec<
 }
 
 /// A provider's credential, which is read now and shown to nobody.
-pub(crate) fn secret(provider: &Configured) -> Result<Option<Secret>, Failure> {
+pub(crate) fn secret(provider: &Configured, environment: &Environment) -> Result<Option<Secret>, Failure> {
     let read = match &provider.secret {
         None => return Ok(None),
-        Some(SecretSource::Env(variable)) => Secret::from_env(variable),
-        Some(SecretSource::File(path)) => Secret::from_file(path),
+        Some(SecretSource::Env(variable)) => match environment.secret(variable) {
+            Ok(Some(found)) => {
+                let place = found.file.map_or_else(|| format!("the variable {variable}"), |file| file.display().to_string());
+                Secret::new(&found.value, &place).map_err(|error| error.to_string())
+            }
+            Ok(None) => Err(SecretError::NoVariable(variable.clone()).to_string()),
+            Err(why) => Err(why),
+        },
+        Some(SecretSource::File(path)) => Secret::from_file(path).map_err(|error| error.to_string()),
     };
     read.map(Some).map_err(|error| {
         Failure::new(format!("the provider `{}` has no credential: {error}", provider.name))
@@ -49,7 +56,7 @@ pub(super) fn model_proxy(settings: &Settings, environment: &Environment, meter:
     let mut providers = Vec::new();
     let mut prices = Vec::new();
     for one in configured(settings, environment) {
-        let made = Provider::new(&one.name, &one.base_url, one.auth, secret(&one)?);
+        let made = Provider::new(&one.name, &one.base_url, one.auth, secret(&one, environment)?);
         let made = match &one.paths {
             Some(paths) => made.and_then(|provider| provider.with_paths(paths)),
             None => made,

@@ -89,12 +89,27 @@ impl Folder {
         self.start(&["mock-model", "--script", script, "--address-file", "address"])
     }
 
+    /// The same, with these variables.
+    pub(crate) fn serve_with(&self, env: &[(&str, &str)]) -> Service {
+        self.start_with(&["serve", "--address-file", "address"], env)
+    }
+
     fn start(&self, args: &[&str]) -> Service {
+        self.start_with(args, &[])
+    }
+
+    fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Service {
         let file = self.path().join("address");
         let _ = std::fs::remove_file(&file);
         let log = self.path().join("log");
         let out = std::fs::File::create(&log).unwrap();
-        let child = self.command(self.path(), args).stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+        let child = self
+            .command(self.path(), args)
+            .envs(env.iter().copied())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .spawn()
+            .unwrap();
         let mut service = Service { child, address: String::new(), log };
         let until = Instant::now() + DEADLINE;
         loop {

@@ -107,7 +107,7 @@ async fn a_persons_line_reaches_the_running_session() {
     });
     let mut supervisor = plane.supervisor();
     crate::faults::until("the first tool", || plane.home().join("working").exists()).await;
-    plane.tell_supervisor(&ToSupervisor::Say { text: "make it blue".to_owned() });
+    plane.tell_supervisor(&ToSupervisor::Say { text: "make it blue".to_owned(), cause: None });
     let told = AgentEvent::Told { text: "make it blue".to_owned() };
     crate::faults::until("the line to be passed on", || plane.events().contains(&told)).await;
     std::fs::write(plane.home().join("go"), "").unwrap();
@@ -126,7 +126,7 @@ async fn a_stopped_run_goes_on_in_its_session() {
     });
     let mut supervisor = plane.supervisor();
     crate::faults::until("the first tool", || plane.home().join("working").exists()).await;
-    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 10_000 });
+    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 10_000, cause: None });
     assert_eq!(plane.end().await, End::Stopped, "{}", plane.tell());
     assert_eq!(plane.pushed(SAVED, "wip").as_deref(), Some("wip\n"));
     plane.tell_supervisor(&ToSupervisor::Dismiss);
@@ -191,7 +191,7 @@ async fn a_silent_model_can_be_stopped() {
     let plane = plane("do it", |_| Reply::Silence);
     let mut supervisor = plane.supervisor();
     plane.until("a request to the model", |state| (!state.model_requests.is_empty()).then_some(())).await;
-    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 5_000 });
+    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 5_000, cause: None });
     assert_eq!(plane.end().await, End::Stopped, "{}", plane.tell());
     plane.tell_supervisor(&ToSupervisor::Dismiss);
     assert_eq!(supervisor.code().await, Some(0));

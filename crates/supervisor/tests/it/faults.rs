@@ -141,7 +141,7 @@ async fn an_agent_that_ignores_sigterm_is_stopped_and_its_work_is_saved() {
     let plane = Plane::new(STUBBORN);
     let mut supervisor = plane.supervisor();
     plane.shown("ready").await;
-    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 100 });
+    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 100, cause: None });
     assert_eq!(plane.end().await, End::Stopped);
     assert_eq!(plane.pushed(SAVED, "wip").as_deref(), Some("wip\n"));
     assert_eq!(plane.pushed(BRANCH, "wip"), None);
@@ -155,7 +155,7 @@ async fn an_agent_that_listens_ends_by_itself() {
     let plane = Plane::new("trap 'echo tidied > tidied; exit 0' TERM; echo ready; while :; do sleep 0.05; done");
     let mut supervisor = plane.supervisor();
     plane.shown("ready").await;
-    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 60_000 });
+    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 60_000, cause: None });
     assert_eq!(plane.end().await, End::Stopped);
     assert_eq!(plane.pushed(SAVED, "tidied").as_deref(), Some("tidied\n"));
     plane.tell_supervisor(&ToSupervisor::Dismiss);

@@ -162,7 +162,7 @@ async fn stopped_checks_are_stopped() {
     as_checks(&plane, &["echo begun; sleep 1000", "touch ~/second"]);
     let mut supervisor = plane.supervisor();
     plane.shown("begun\r\n").await;
-    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 1000 });
+    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 1000, cause: None });
     assert_eq!(plane.end().await, End::Stopped);
     assert!(!plane.home().join("second").exists());
     plane.tell_supervisor(&ToSupervisor::Dismiss);
@@ -243,7 +243,7 @@ async fn a_stop_within_the_set_up_leaves_nothing_running() {
     plane.orders(|orders| orders.setup = vec!["echo begun; sleep 1000".to_owned()]);
     let mut supervisor = plane.supervisor();
     plane.shown("begun\r\n").await;
-    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 500 });
+    plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 500, cause: None });
     assert_eq!(plane.end().await, End::Stopped);
     assert!(!plane.home().join("agent").exists());
     plane.tell_supervisor(&ToSupervisor::Dismiss);

@@ -62,7 +62,7 @@ async fn people_type_into_the_terminal_and_resize_it() {
     );
     let mut supervisor = plane.supervisor();
     plane.shown("ready\r\n").await;
-    plane.tell_supervisor(&ToSupervisor::Say { text: "a person's line".to_owned() });
+    plane.tell_supervisor(&ToSupervisor::Say { text: "a person's line".to_owned(), cause: None });
     plane.shown("line:a person's line\r\n").await;
     plane.send(Message::binary(&b"by \xc3\xa9 hand\r"[..]));
     plane.shown("keys:by é hand\r\n").await;

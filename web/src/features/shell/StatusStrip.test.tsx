@@ -1,7 +1,7 @@
 import { act, screen } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import { fakeServer, jsonResponse, renderAt } from "../../test/app";
-import { aStatus, aTask, NOW } from "../../test/fixtures";
+import { aPart, aStatus, aTask } from "../../test/fixtures";
 import { StatusStrip } from "./StatusStrip";
 
 describe("StatusStrip", () => {
@@ -21,7 +21,12 @@ describe("StatusStrip", () => {
       path === "/api/v1/status"
         ? jsonResponse(
             aStatus({
-              runner: { name: "docker", ok: false, detail: "No engine at /var/run/docker.sock.", since: NOW },
+              runner: aPart({
+                name: "docker",
+                state: "failing",
+                ok: false,
+                detail: "No engine at /var/run/docker.sock.",
+              }),
               outbox_waiting: 3,
               paused: "The disk is full.",
               live_runs: 1,

@@ -32,6 +32,8 @@ export function StatusStrip() {
             </span>
             <PartMark label="runner" part={status.runner} />
             <PartMark label="store" part={status.store} />
+            <PartMark label="engine" part={status.engine} />
+            <PartMark label="gateway" part={status.gateway} />
             <span
               className={`${styles.item ?? ""} ${status.outbox_waiting > 0 ? (styles.warn ?? "") : ""}`}
               title="Changes that have not been written back to their sources yet"
@@ -112,7 +114,7 @@ function PartMark({ label, part }: { label: string; part: Part }) {
       <span className={`${styles.dot ?? ""} ${part.ok ? (styles.ok ?? "") : ""}`} />
       <span>
         <span className={styles.faint}>{label}</span> {part.name !== label && part.name}
-        {!part.ok && ": no answer"}
+        {part.state !== "ok" && `: ${part.state}`}
       </span>
     </span>
   );

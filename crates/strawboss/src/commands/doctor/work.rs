@@ -41,7 +41,7 @@ pub(super) async fn providers(settings: &Settings, environment: &Environment, qu
             Some(SecretSource::Env(name)) => format!("credential in ${name}"),
             Some(SecretSource::File(path)) => format!("credential in {}", path.display()),
         };
-        if let Err(failure) = providers::secret(provider) {
+        if let Err(failure) = providers::secret(provider, environment) {
             found.push(Finding::fail(what, failure.message, failure.fix.unwrap_or_default()));
             continue;
         }
