@@ -37,10 +37,11 @@ chown "$uid:$gid" "$secrets/pgpass"
 chmod 0711 "$secrets"
 
 # Your own folders are looked at and never changed.
-for folder in projects backlog; do
+for folder in projects backlog backups; do
   owner=$(stat -c %u "/$folder")
   if [ "$owner" != "$uid" ]; then
-    variable=$(echo "$folder" | tr '[:lower:]' '[:upper:]')_DIR
+    variable=$(echo "${folder%s}" | tr '[:lower:]' '[:upper:]')_DIR
+    [ "$folder" != projects ] || variable=PROJECTS_DIR
     if [ "$owner" = 0 ] && [ -z "$(ls -A "/$folder")" ]; then
       # Compose made it just now, since it was not there.
       chown "$uid:$gid" "/$folder"

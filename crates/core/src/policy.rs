@@ -142,6 +142,9 @@ pub fn assign<'a>(task: &Task, catalog: &'a Catalog, gpus: u32) -> Result<Assign
             })?,
         ),
     };
+    if let Some(unusable) = model.and_then(|model: &ModelEntry| model.unusable.as_ref()) {
+        return Err(BlockReason::new(BlockCode::NoSuchModel, &unusable.message, &unusable.fix));
+    }
     let kind = match (task.agent.as_deref(), model) {
         (Some(word), _) => AgentKind::from_word(word).ok_or_else(|| no_agent(word, catalog))?,
         (None, Some(model)) => model.agent,

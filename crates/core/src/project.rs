@@ -158,6 +158,9 @@ pub struct ModelEntry {
     pub provider: Option<String>,
     /// The provider's name of the model.
     pub model: String,
+    /// Why it cannot be used now: its provider lacks its credential, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<Unusable>,
 }
 
 /// An agent that can be launched here, or why not.

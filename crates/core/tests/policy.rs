@@ -51,7 +51,11 @@ fn catalog() -> Catalog {
         .into_iter()
         .map(|project| (project.name.clone(), project))
         .collect(),
-        models: [("Sonnet 4".to_owned(), ModelEntry { agent: AgentKind::Claude, provider: None, model: "m".into() })].into(),
+        models: [(
+            "Sonnet 4".to_owned(),
+            ModelEntry { agent: AgentKind::Claude, provider: None, model: "m".into(), unusable: None },
+        )]
+        .into(),
         agents: [(AgentKind::Claude, agent(AgentKind::Claude, None))].into(),
     }
 }

@@ -196,32 +196,51 @@ fn without_an_engine_auto_refuses_and_names_the_way_out() {
 }
 
 #[test]
-fn a_provider_without_its_secret_refuses_to_serve() {
+fn a_provider_without_its_secret_blocks_its_models_and_nothing_else() {
     let folder = Folder::new();
+    let repository = folder.path().join("repo");
+    std::fs::create_dir(&repository).unwrap();
+    git(&repository, &["init", "--quiet", "--initial-branch=main"]);
+    git(&repository, &["commit", "--quiet", "--allow-empty", "--message=Begin"]);
+    folder.write("list.csv", "Project,Status,Next Action,Model\nP,Pending,Do it,Far\n");
     folder.write(
         "strawboss.yaml",
-        &format!("{SMALL}providers: {{ anthropic: {{ base_url: 'https://example.org', secret_env: NO_SUCH_KEY }} }}\n"),
+        &format!(
+            "{SMALL}backlogs: [{{ type: csv, file: ./list.csv, watch_interval: 1 }}]\nprojects: {{ P: ./repo }}\n\
+             models: {{ Far: {{ agent: claude, model: far-1 }} }}\n\
+             providers: {{ anthropic: {{ base_url: 'https://example.org', secret_env: NO_SUCH_KEY }} }}\n"
+        ),
     );
-    let ran = folder.run(&["serve"]);
-    assert_eq!(code(&ran), 2, "{}", ran.err);
-    assert!(ran.err.contains("NO_SUCH_KEY"), "{}", ran.err);
+    let mut service = folder.serve(&[]);
+    assert!(service.said("NO_SUCH_KEY"));
+    let until = std::time::Instant::now() + std::time::Duration::from_mins(2);
+    loop {
+        let tasks = folder.run(&["task", "list", "--json"]).out;
+        if tasks.contains("\"blocked\"") && tasks.contains("NO_SUCH_KEY") {
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "{tasks}");
+    }
+    assert_eq!(service.stop(), 0);
 }
 
 #[test]
-fn the_admin_token_is_made_once_for_this_user_alone_and_shown_as_a_link() {
+fn the_admin_token_is_made_once_for_this_user_alone_and_shown_as_a_link_when_asked_for() {
     let folder = Folder::new();
     folder.write("strawboss.yaml", SMALL);
     let mut service = folder.serve(&[]);
     let token = std::fs::read_to_string(folder.path().join("state/admin-token")).unwrap().trim().to_owned();
     let mode = |path: &str| std::fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("state"), mode("state/admin-token"), mode("state/cookie-key")), (0o700, 0o600, 0o600));
-    assert!(service.said(&format!("/#token={token}")), "the first start shows the link");
+    assert!(service.said("strawboss token link") && !service.said(&token), "what is no terminal is a log");
     assert_eq!(service.stop(), 0);
     assert!(!folder.path().join("state/address").exists());
     let service = folder.serve(&[]);
-    assert!(!service.said(&token), "the second does not");
+    assert!(!service.said(&token));
     let link = folder.run(&["token", "link"]);
     assert_eq!(link.out.trim(), format!("http://{}/#token={token}", service.address()));
+    let link = folder.run_with(&["token", "link"], &[("STRAWBOSS_PUBLIC_URL", "https://crew.example.org:8443/")]);
+    assert_eq!(link.out.trim(), format!("https://crew.example.org:8443/#token={token}"));
 }
 
 #[test]

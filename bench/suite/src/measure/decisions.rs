@@ -70,7 +70,7 @@ fn catalog() -> Result<Catalog> {
     let kind = AgentKind::Claude;
     Ok(Catalog {
         projects,
-        models: [("Sonnet 4".to_owned(), ModelEntry { agent: kind, provider: None, model: "m".into() })].into(),
+        models: [("Sonnet 4".to_owned(), ModelEntry { agent: kind, provider: None, model: "m".into(), unusable: None })].into(),
         agents: [(kind, AgentEntry { kind, command: None, tool_dir: None, version: None, unusable: None })].into(),
     })
 }

@@ -123,7 +123,8 @@ pub(crate) async fn run(args: TokenArgs, context: &Context) -> Result<ExitStatus
                     .fix("Run this where the service runs, as its user, or set STRAWBOSS_TOKEN.")
                     .status(ExitStatus::Denied));
             };
-            output::line(&format!("{}/#token={token}", api.base()))?;
+            let public = context.config().ok().and_then(|config| config.settings.server.public_url);
+            output::line(&format!("{}/#token={token}", public.as_deref().unwrap_or(api.base())))?;
         }
     }
     Ok(ExitStatus::Success)

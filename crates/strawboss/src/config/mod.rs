@@ -219,7 +219,7 @@ fn read(
             problems.push(Problem::at(provider.span.clone(), message).hint(suggest::hint(&provider.value, &provider_names)));
         }
         let provider = model.provider.map(|provider| provider.value);
-        models.insert(model.name, ModelEntry { agent: model.agent, provider, model: model.id });
+        models.insert(model.name, ModelEntry { agent: model.agent, provider, model: model.id, unusable: None });
     }
     let read_projects = table.table("projects", problems).map(|table| projects::projects(&table, folder, problems));
     let mut projects = BTreeMap::new();

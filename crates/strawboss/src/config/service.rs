@@ -62,6 +62,20 @@ fn host_name(text: &str) -> Result<String, String> {
     if sound { Ok(text.to_owned()) } else { Err(format!("`{text}` is no host name")) }
 }
 
+const URL_HINT: &str = "Write it like `https://crew.example.org`.";
+
+/// An address without a path.
+fn base_url(text: &str) -> Result<String, String> {
+    let wrong = || format!("`{text}` is no address without a path");
+    let url: reqwest::Url = text.trim().parse().map_err(|_| wrong())?;
+    let plain =
+        matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !plain || url.host_str().is_none() || !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong());
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// A variable that holds several values, with blanks or commas between them.
 fn words<T>(
     variable: &Variable,
@@ -92,6 +106,7 @@ pub(super) fn server(
     let mut doors_dir = None;
     let mut public_names = Vec::new();
     let mut trusted_proxies = Vec::new();
+    let mut public_url = None;
     let mut metrics_on_loopback = false;
     if let Some(mut table) = table {
         if let Some(field) = table.get("listen") {
@@ -126,6 +141,12 @@ pub(super) fn server(
                 Err(why) => problems.push(Problem::at(proxy.span, why).hint(PROXY_HINT)),
             }
         }
+        if let Some(url) = table.read("public_url", problems, Field::text_at) {
+            match base_url(&url.value) {
+                Ok(url) => public_url = Some(url),
+                Err(why) => problems.push(Problem::at(url.span, why).hint(URL_HINT)),
+            }
+        }
         metrics_on_loopback = table.read("metrics_on_loopback", problems, Field::boolean).unwrap_or_default();
         table.finish(problems);
     }
@@ -152,6 +173,16 @@ pub(super) fn server(
     if let Some(text) = environment.get(&environment::PUBLIC_NAMES) {
         public_names = words(&environment::PUBLIC_NAMES, text, NAME_HINT, host_name, problems);
     }
+    if let Some(text) = environment.get(&environment::PUBLIC_URL) {
+        let name = environment::PUBLIC_URL.name;
+        match base_url(text) {
+            Ok(url) => public_url = Some(url),
+            Err(why) => problems.push(Problem::of(name, format!("{name}: {why}")).hint(URL_HINT)),
+        }
+    }
+    // A page that was opened by it may ask.
+    let public_host = public_url.as_deref().and_then(|url| url.parse::<reqwest::Url>().ok()?.host_str().map(str::to_owned));
+    public_names.extend(public_host.filter(|host| !public_names.contains(host)));
     if let Some(text) = environment.get(&environment::TRUSTED_PROXIES) {
         trusted_proxies = words(&environment::TRUSTED_PROXIES, text, PROXY_HINT, str::parse, problems);
     }
@@ -160,7 +191,15 @@ pub(super) fn server(
     }
     let data_dir = data_dir?;
     let doors_dir = doors_dir.unwrap_or_else(|| data_dir.clone());
-    Some(settings::Server { listen: listen?, data_dir, doors_dir, public_names, trusted_proxies, metrics_on_loopback })
+    Some(settings::Server {
+        listen: listen?,
+        data_dir,
+        doors_dir,
+        public_names,
+        public_url,
+        trusted_proxies,
+        metrics_on_loopback,
+    })
 }
 
 pub(super) fn database(field: Option<&Field<'_>>, environment: &Environment, problems: &mut Problems) -> Option<Database> {

@@ -42,6 +42,8 @@ pub(crate) struct Server {
     pub(crate) doors_dir: PathBuf,
     /// Host names that people reach it by, beside loopback and the address.
     pub(crate) public_names: Vec<String>,
+    /// Where people's browsers reach it, without a slash at the end; none: where it listens.
+    pub(crate) public_url: Option<String>,
     /// Proxies whose word about who asks is taken.
     pub(crate) trusted_proxies: Vec<TrustedProxy>,
     /// Whether `/metrics` answers this machine without a token.

@@ -37,6 +37,7 @@ variables! {
     LISTEN = "STRAWBOSS_LISTEN", "Where `serve` listens; overrules `server.listen`.", "`127.0.0.1:7070`";
     DATA_DIR = "STRAWBOSS_DATA_DIR", "Where state, mirrors and recordings lie; overrules `server.data_dir`. A relative path is relative to the current folder.", "`.strawboss` beside the configuration";
     PUBLIC_NAMES = "STRAWBOSS_PUBLIC_NAMES", "Host names that people reach `serve` by, with blanks or commas between them; overrules `server.public_names`.", "none";
+    PUBLIC_URL = "STRAWBOSS_PUBLIC_URL", "Where people's browsers reach `serve`, such as `https://crew.example.org`; overrules `server.public_url`.", "where it listens";
     TRUSTED_PROXIES = "STRAWBOSS_TRUSTED_PROXIES", "Proxies whose `X-Forwarded-For` is believed: addresses, networks or host names, with blanks or commas between them; overrules `server.trusted_proxies`.", "none";
     DOORS_DIR = "STRAWBOSS_DOORS_DIR", "The folder in which `doors` is made, where sandboxes' doors lie; overrules `server.doors_dir`. A relative path is relative to the current folder.", "the data directory";
     DOORS_VOLUME = "STRAWBOSS_DOORS_VOLUME", "The engine's volume that is mounted there, when the control plane is in a container; overrules `runner.doors_volume`.", "the engine knows the folder by the same path";

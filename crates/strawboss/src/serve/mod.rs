@@ -20,6 +20,7 @@ use crate::{backup, logging, tools};
 use data_dir::{DataDir, Secrets};
 use doors::OpenDoors;
 use reload::Reloader;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -155,14 +156,14 @@ pub(crate) fn browsable(address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Prints how to get in: with the token once, at the first start.
+/// Prints how to get in: with the token once, at the first start, and only to a person. What is no terminal is a log.
 #[expect(clippy::print_stdout, reason = "it is what the person who starts the service reads")]
 fn greet(address: SocketAddr, secrets: &Secrets, config: &Config) {
-    let address = browsable(address);
-    println!("Strawboss {} serves on http://{address}/", env!("CARGO_PKG_VERSION"));
-    if secrets.fresh {
+    let base = config.settings.server.public_url.clone().unwrap_or_else(|| format!("http://{}", browsable(address)));
+    println!("Strawboss {} serves on {base}/", env!("CARGO_PKG_VERSION"));
+    if secrets.fresh && std::io::stdout().is_terminal() {
         println!("Open this link once in your browser; it signs you in, and is not shown again by itself:");
-        println!("  http://{address}/#token={}", secrets.admin_token);
+        println!("  {base}/#token={}", secrets.admin_token);
     } else {
         println!("`strawboss token link` prints the link that signs a browser in.");
     }
@@ -309,7 +310,7 @@ fn catalog(settings: &Settings, environment: &Environment) -> Catalog {
     }
     Catalog {
         projects: settings.projects.clone(),
-        models: settings.models.clone(),
+        models: providers::models(settings, environment),
         agents: agents.into_iter().map(|agent| (agent.kind, agent)).collect(),
     }
 }

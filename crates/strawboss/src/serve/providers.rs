@@ -4,8 +4,10 @@ use crate::config::DEFAULT_PROVIDER;
 use crate::config::settings::{Provider as Configured, SecretSource, Settings};
 use crate::environment::{self, Environment};
 use crate::failure::{ExitStatus, Failure};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use strawboss_core::meter::Meter;
+use strawboss_core::project::{ModelEntry, Unusable};
 use strawboss_gateway::{Auth, ModelProxy, Outbound, Prices, Provider, ProxyConfig, ProxyLimits, Secret, SecretError};
 
 /// The providers that are configured; the well-known one from its well-known variables when none is.
@@ -26,7 +28,7 @@ pub(crate) fn configured(settings: &Settings, environment: &Environment) -> Vec<
         auth,
         secret: Some(SecretSource::Env(variable.to_owned())),
         paths: None,
-        prices: std::collections::BTreeMap::new(),
+        prices: BTreeMap::new(),
     }]
 }
 
@@ -51,12 +53,36 @@ pub(crate) fn secret(provider: &Configured, environment: &Environment) -> Result
     })
 }
 
+/// The configured models; those whose provider lacks its credential say so.
+pub(super) fn models(settings: &Settings, environment: &Environment) -> BTreeMap<String, ModelEntry> {
+    let lacking: BTreeMap<String, Unusable> = configured(settings, environment)
+        .into_iter()
+        .filter_map(|one| {
+            let failure = secret(&one, environment).err()?;
+            Some((one.name, Unusable { message: failure.message, fix: failure.fix.unwrap_or_default() }))
+        })
+        .collect();
+    let mut models = settings.models.clone();
+    for model in models.values_mut() {
+        let provider = model.provider.as_deref().unwrap_or(DEFAULT_PROVIDER);
+        model.unusable = lacking.get(provider).cloned();
+    }
+    models
+}
+
 /// Lets sandboxes ask the configured providers.
 pub(super) fn model_proxy(settings: &Settings, environment: &Environment, meter: Arc<dyn Meter>) -> Result<ModelProxy, Failure> {
     let mut providers = Vec::new();
     let mut prices = Vec::new();
     for one in configured(settings, environment) {
-        let made = Provider::new(&one.name, &one.base_url, one.auth, secret(&one, environment)?);
+        let secret = match secret(&one, environment) {
+            Ok(secret) => secret,
+            Err(lacking) => {
+                tracing::warn!(fix = lacking.fix.as_deref().unwrap_or_default(), "{}; its models are not used", lacking.message);
+                continue;
+            }
+        };
+        let made = Provider::new(&one.name, &one.base_url, one.auth, secret);
         let made = match &one.paths {
             Some(paths) => made.and_then(|provider| provider.with_paths(paths)),
             None => made,
