@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
-use support::{Folder, Ran};
+use support::{Folder, Ran, git};
 
 const SMALL: &str = "server: { listen: '127.0.0.1:0', data_dir: ./state }\nrunner: { type: process }\n";
 

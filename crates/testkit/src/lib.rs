@@ -4,6 +4,7 @@
 //! be killed at any moment and started again. Waiting is on what can be observed, with a deadline; never on time alone.
 
 pub mod backlog;
+pub mod compose;
 pub mod lab;
 pub mod postgres;
 pub mod programs;
@@ -11,6 +12,7 @@ pub mod repository;
 pub mod world;
 
 pub use backlog::{BacklogFile, Row};
+pub use compose::System;
 pub use lab::{Mount, OwnEngine};
 pub use postgres::{Postgres, Stop};
 pub use repository::Repository;

@@ -1,0 +1,235 @@
+//! The system as people run it: the committed compose.yaml, with a project, folders and ports of its own.
+
+use crate::programs::run;
+use crate::{BacklogFile, Repository};
+use anyhow::{Context as _, Result, ensure};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+use tempfile::TempDir;
+
+pub use reqwest::Version as HttpVersion;
+
+/// The user that the control plane runs as in tests: neither root nor the default, so that what is hard-coded shows.
+pub const UID: u32 = 12_345;
+
+/// A system of its own. It is taken down with its volumes when it is dropped.
+#[derive(Debug)]
+pub struct System {
+    dir: TempDir,
+    backlog: BacklogFile,
+    profiles: Vec<&'static str>,
+    client: reqwest::Client,
+    address: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+impl System {
+    /// One with the images that were made of this build's programs, and the mock model in the place of every provider.
+    /// Nothing of it runs yet.
+    pub fn new(model_script: &str) -> Result<Self> {
+        // Refused only when it is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let dir = tempfile::Builder::new().prefix("sb-system-").permissions(fs::Permissions::from_mode(0o755)).tempdir()?;
+        let images = Command::new(root().join("scripts/lab/system-images.sh"))
+            .arg(crate::programs::bin_dir()?)
+            .arg(crate::programs::supervisor_tool()?.parent().context("no folder of tools")?)
+            .stdin(Stdio::null())
+            .output()?;
+        ensure!(images.status.success(), "system-images.sh: {}", String::from_utf8_lossy(&images.stderr));
+        let at = |name: &str| dir.path().join(name);
+        for folder in ["projects", "backlog", "config", "secrets", "model", "backups"] {
+            fs::create_dir(at(folder))?;
+        }
+        fs::write(at("model/model.yaml"), model_script)?;
+        fs::write(at("secrets/anthropic-api-key"), "sk-test-of-this-system-only\n")?;
+        let backlog = BacklogFile::create(&at("backlog/priorities.csv"))?;
+        let name = dir.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase().replace('.', "");
+        let env = format!(
+            "{}\nCOMPOSE_PROJECT_NAME={name}\nSTRAWBOSS_UID={UID}\nSTRAWBOSS_GID={UID}\nPROJECTS_DIR={p}/projects\n\
+             BACKLOG_DIR={p}/backlog\nSECRETS_DIR={p}/secrets\nSTRAWBOSS_CONFIG_DIR={p}/config\nMOCK_MODEL_DIR={p}/model\n\
+             BACKUP_DIR={p}/backups\nEDGE_HTTP_PORT=0\nEDGE_HTTPS_PORT=0\nEDGE_CHECK_SECONDS=1\n",
+            String::from_utf8(images.stdout)?,
+            p = dir.path().display(),
+        );
+        fs::write(at(".env"), env)?;
+        let system = Self { dir, backlog, profiles: vec!["cpu"], client: reqwest::Client::new(), address: String::new() };
+        system.configure("projects: {}\n")?;
+        system.give_away()?;
+        Ok(system)
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Its backlog.
+    pub fn backlog(&self) -> &BacklogFile {
+        &self.backlog
+    }
+
+    /// Writes the configuration: models and providers are the mock model, `more` is beside them.
+    pub fn configure(&self, more: &str) -> Result<()> {
+        let text = format!(
+            "backlogs: [{{ type: csv, file: /backlog/priorities.csv, watch_interval: 1 }}]\n\
+             providers:\n  anthropic: {{ base_url: 'http://mock-model:7171', auth: api_key, secret_file: /run/secrets/anthropic-api-key }}\n  \
+             local: {{ base_url: 'http://mock-model:7171', auth: none }}\n\
+             models:\n  Sonnet 4: {{ agent: claude, model: claude-sonnet-4-20250514 }}\n  Qwen: {{ agent: claude, provider: local, model: qwen3-coder }}\n\
+             agents: {{ shell: {{ command: {} }} }}\n{more}",
+            serde_json::to_string(crate::world::FIRST_LINE_AGENT)?,
+        );
+        Ok(fs::write(self.path().join("config/strawboss.yaml"), text)?)
+    }
+
+    /// A repository in the folder of projects; it is a project of that name by being there.
+    pub fn project(&self, name: &str, files: &[(&str, &str)]) -> Result<Repository> {
+        let repository = Repository::create(&self.path().join("projects").join(name), files)?;
+        self.give_away()?;
+        Ok(repository)
+    }
+
+    /// Gives everything of the person's to the person.
+    pub fn give_away(&self) -> Result<()> {
+        let mut paths = vec![self.path().to_owned()];
+        while let Some(path) = paths.pop() {
+            chown(&path, Some(UID), Some(UID))?;
+            if path.is_dir() && !path.is_symlink() {
+                paths.extend(fs::read_dir(&path)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes a variable of `.env`.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        let path = self.path().join(".env");
+        let text = fs::read_to_string(&path)?;
+        let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with(&format!("{name}="))).collect();
+        Ok(fs::write(path, format!("{}\n{name}={value}\n", kept.join("\n")))?)
+    }
+
+    /// `docker compose` on it.
+    pub fn compose(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command.args(["compose", "--project-directory"]).arg(root()).arg("--env-file").arg(self.path().join(".env"));
+        for profile in &self.profiles {
+            command.args(["--profile", profile]);
+        }
+        command.args(arguments).stdin(Stdio::null()).current_dir(root());
+        command
+    }
+
+    /// The same, which must succeed; what it printed.
+    pub fn done(&self, arguments: &[&str]) -> Result<String> {
+        run(&mut self.compose(arguments))
+    }
+
+    /// Brings everything up as people do, and waits until all of it is healthy.
+    pub async fn up(&mut self) -> Result<()> {
+        self.done(&["up", "--detach", "--wait", "--no-build", "mock-model"])?;
+        let up = self.done(&["up", "--detach", "--wait", "--no-build", "--remove-orphans"]);
+        if let Err(error) = up {
+            let logs = self.done(&["logs", "--tail", "30"]).unwrap_or_default();
+            return Err(error.context(logs));
+        }
+        self.find_edge()
+    }
+
+    /// Learns the edge's port and trusts its certificate, as a person does who accepted it.
+    pub fn find_edge(&mut self) -> Result<()> {
+        let port = self.done(&["port", "edge", "8443"])?;
+        let port = port.trim().rsplit(':').next().context("the edge has no port")?.to_owned();
+        let certificate = self.done(&["exec", "-T", "edge", "cat", "/etc/edge/certificates/fullchain.pem"])?;
+        let certificate = reqwest::Certificate::from_pem(certificate.as_bytes())?;
+        self.client =
+            reqwest::Client::builder().tls_certs_only([certificate]).redirect(reqwest::redirect::Policy::none()).build()?;
+        self.address = format!("localhost:{port}");
+        Ok(())
+    }
+
+    /// Where people reach it.
+    pub fn url(&self, path: &str) -> String {
+        format!("https://{}{path}", self.address)
+    }
+
+    /// A client that trusts the edge's certificate and nothing else.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// The admin token, as a person on this machine reads it.
+    pub fn token(&self) -> Result<String> {
+        Ok(self.done(&["exec", "-T", "strawboss", "cat", "/var/lib/strawboss/data/admin-token"])?.trim().to_owned())
+    }
+
+    /// GET through the edge, with the admin token.
+    pub async fn get(&self, path: &str) -> Result<serde_json::Value> {
+        let answer = self.client.get(self.url(path)).bearer_auth(self.token()?).send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        ensure!(status.is_success(), "GET {path}: {status}: {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Waits until a probe says yes.
+    pub async fn until<T>(&self, what: &str, mut probe: impl AsyncFnMut(&Self) -> Result<Option<T>>) -> Result<T> {
+        let until = Instant::now() + crate::world::DEADLINE;
+        loop {
+            let last = match probe(self).await {
+                Ok(Some(value)) => return Ok(value),
+                Ok(None) => String::new(),
+                Err(error) => format!("{error:#}"),
+            };
+            if Instant::now() > until {
+                let logs = self.done(&["logs", "--tail", "40", "strawboss"]).unwrap_or_default();
+                anyhow::bail!("waited in vain for: {what}\n{last}\n{logs}");
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until the backlog's rows say these.
+    pub async fn until_statuses(&self, expected: &[&str]) -> Result<()> {
+        self.until(&format!("the backlog says {expected:?}"), async |system| {
+            Ok((system.backlog.statuses()? == expected).then_some(()))
+        })
+        .await
+    }
+
+    /// A container's record, as the engine has it.
+    pub fn inspect(&self, service: &str) -> Result<serde_json::Value> {
+        let id = self.done(&["ps", "--all", "--quiet", service])?;
+        let text = run(Command::new("docker").args(["inspect", id.trim()]))?;
+        let mut records: Vec<serde_json::Value> = serde_json::from_str(&text)?;
+        records.pop().context("no such container")
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        // Sandboxes are the control plane's; without one, whatever it left goes by its label.
+        let installation = run(Command::new("docker")
+            .args(["volume", "inspect", "--format", "{{.Mountpoint}}"])
+            .arg(format!("{}_data", self.dir.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase())))
+        .ok()
+        .and_then(|path| fs::read_to_string(Path::new(path.trim()).join("installation")).ok());
+        self.profiles = vec!["cpu", "gpu", "models", "test", "dev", "certbot"];
+        if let Err(error) = self.done(&["down", "--volumes", "--remove-orphans", "--timeout", "20"]) {
+            eprintln!("the test's system does not go down: {error:#}");
+        }
+        let Some(installation) = installation else { return };
+        for (list, remove) in [(["ps", "--all", "--quiet"], ["rm", "--force"]), (["volume", "ls", "--quiet"], ["volume", "rm"])] {
+            let label = format!("label=strawboss.installation={}", installation.trim());
+            let found = run(Command::new("docker").args(list).args(["--filter", &label])).unwrap_or_default();
+            for id in found.split_whitespace() {
+                let _ = run(Command::new("docker").args(remove).arg(id));
+            }
+        }
+    }
+}
