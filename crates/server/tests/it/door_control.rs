@@ -195,3 +195,46 @@ async fn shutting_down_says_goodbye_and_leaves_nothing() {
     assert_eq!(soon("the end", from.recv()).await, None);
     soon("everything has ended", door.context.drained()).await;
 }
+
+/// Where a test's log goes.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_a_sandbox_asks_for_is_logged_under_a_number_that_it_is_not_told() {
+    let log = Log::default();
+    let to = log.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::DEBUG).with_writer(move || to.clone());
+    // Of the whole process: what is logged on other threads decides whether a line is asked for at all.
+    tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    let (_dir, door, _host) = world().await;
+    let mut answers = String::new();
+    for _ in 0..2 {
+        answers.push_str(&ask(&door, "POST /gateway/anthropic/v1/messages").await);
+    }
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    // Other tests log meanwhile, and the last line may be half there.
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let spans: Vec<serde_json::Value> = lines
+        .filter(|line| line["fields"]["message"] == "a sandbox's request was answered")
+        .map(|line| line["span"].clone())
+        .collect();
+    assert!(spans.len() >= 2, "{text}");
+    let numbers: std::collections::BTreeSet<&str> = spans.iter().map(|span| span["request.id"].as_str().unwrap()).collect();
+    assert_eq!(numbers.len(), spans.len(), "each has its own");
+    for span in &spans {
+        assert_eq!((&span["run.id"], &span["sandbox.id"]), (&"x-1.1".into(), &"x-1.1-agent".into()), "{span}");
+        assert!(!answers.contains(span["request.id"].as_str().unwrap()), "{answers}");
+    }
+}
