@@ -99,7 +99,7 @@ async fn the_edge_is_an_edge(system: &System) -> Result<()> {
     for header in ["content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy"] {
         ensure!(page.headers().contains_key(header), "{header}: {:?}", page.headers());
     }
-    ensure!(page.text().await?.contains("<div id=\"root\">"));
+    ensure!(page.text().await?.contains("<title>Strawboss"));
     let stranger = system.client().get(system.url("/api/v1/tasks")).header("host", "evil.example").send().await?;
     assert_eq!(stranger.status(), 421);
     // Events come as they happen, not when a buffer is full.
