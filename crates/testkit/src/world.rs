@@ -300,11 +300,16 @@ impl World {
         self.crash_marker().exists()
     }
 
-    /// Whether a run's terminal shows this text so far; the empty text: whether it shows anything.
-    pub async fn terminal_has(&self, run: &str, text: &str) -> Result<bool> {
+    /// What a run's terminal has shown so far.
+    pub async fn terminal(&self, run: &str) -> Result<String> {
         let request =
             self.client.get(format!("http://{}/api/v1/runs/{run}/terminal?from=0", self.address)).bearer_auth(self.token()?);
-        let shown = request.send().await?.text().await?;
+        Ok(request.send().await?.text().await?)
+    }
+
+    /// Whether a run's terminal shows this text so far; the empty text: whether it shows anything.
+    pub async fn terminal_has(&self, run: &str, text: &str) -> Result<bool> {
+        let shown = self.terminal(run).await?;
         Ok(!shown.is_empty() && shown.contains(text))
     }
 

@@ -101,7 +101,8 @@ async fn the_edge_is_an_edge(system: &System) -> Result<()> {
     }
     ensure!(page.text().await?.contains("<title>Strawboss"));
     let stranger = system.client().get(system.url("/api/v1/tasks")).header("host", "evil.example").send().await?;
-    assert_eq!(stranger.status(), 421);
+    // nginx itself refuses two names in one request; the control plane refuses a name that is not its own.
+    ensure!([400, 421].contains(&stranger.status().as_u16()), "{}", stranger.status());
     // Events come as they happen, not when a buffer is full.
     let mut events = system.client().get(system.url("/api/v1/events")).bearer_auth(system.token()?).send().await?;
     let first = tokio::time::timeout(std::time::Duration::from_secs(60), events.chunk()).await??;
