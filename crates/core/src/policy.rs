@@ -205,6 +205,9 @@ pub fn round(snapshot: &Snapshot<'_>) -> Round {
     Round { decisions, holds }
 }
 
+/// The longest that a queued task waits after failures of the machinery, in milliseconds.
+pub const BACKOFF_LIMIT_MS: i64 = 300_000;
+
 /// How many of the best ready tasks are looked at first. More than most rounds start, and little to bring into order.
 const FIRST_LOOK: usize = 256;
 
@@ -244,7 +247,8 @@ impl<'a> Room<'a> {
         if self.capacity.closed {
             return Some(Hold::Closed);
         }
-        if task.not_before.is_some_and(|moment| moment > self.now) {
+        // Further ahead than any back-off it was dated by a clock that has been set back since.
+        if task.not_before.is_some_and(|moment| (1..=BACKOFF_LIMIT_MS).contains(&moment.ms_since(self.now))) {
             return Some(Hold::NotYet);
         }
         let in_project = self.busy.entry(&task.project.name).or_default();

@@ -205,6 +205,15 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
     /// When its supervisor was heard last.
     pub heard_at: Option<Timestamp>,
+    /// A person decided that nothing of it shall land.
+    #[serde(default)]
+    pub discarded_at: Option<Timestamp>,
+    /// When retention removed the recording of its terminal.
+    #[serde(default)]
+    pub recording_removed_at: Option<Timestamp>,
+    /// When retention removed its reports.
+    #[serde(default)]
+    pub reports_removed_at: Option<Timestamp>,
     /// Counts the writes; 0: never stored.
     pub version: i64,
 }

@@ -1,7 +1,7 @@
 //! The port to what starts and stops sandboxes.
 
 use crate::project::Limits;
-use crate::{ProjectName, RunId, SandboxId};
+use crate::{ProjectName, RunId, SandboxId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -95,6 +95,28 @@ pub struct SandboxSpec {
     pub door_dir: PathBuf,
     /// Environment of the supervisor. Never a secret.
     pub env: BTreeMap<String, String>,
+}
+
+/// A folder that a runner has beside sandboxes and runs' volumes: it can be made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFolder {
+    /// What the runner calls it.
+    pub key: String,
+    /// What it is.
+    pub kind: KeptKind,
+    /// How large it is, where that is known without reading all of it.
+    pub bytes: Option<u64>,
+    /// When it was used last, as far as the runner knows: when it was made at least.
+    pub used_at: Timestamp,
+}
+
+/// What a kept folder is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeptKind {
+    /// A cache; none: the runner does not know whose any more.
+    Cache(Option<Cache>),
+    /// A tool's copy, by the tool's name, that is none of the current tools.
+    Tool(String),
 }
 
 /// What a runner calls a sandbox it made: a container's id, a process's.
@@ -201,4 +223,8 @@ pub trait Runner: Send + Sync {
     async fn run_volumes(&self) -> Result<Vec<RunId>, RunnerError>;
     /// Removes a run's volume; no error when it is gone.
     async fn run_volume_remove(&self, run: &RunId) -> Result<(), RunnerError>;
+    /// Caches, and copies of tools that are none of these `tools`.
+    async fn kept(&self, tools: &[Tool]) -> Result<Vec<KeptFolder>, RunnerError>;
+    /// Removes one of them; false, and nothing is removed, when a sandbox has it. No error when it is gone.
+    async fn kept_remove(&self, key: &str) -> Result<bool, RunnerError>;
 }

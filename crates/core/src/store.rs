@@ -23,6 +23,8 @@ pub struct ChangeSet {
     pub reports: Vec<StoredReport>,
     /// Messages of the outbox that are carried out.
     pub delivered: Vec<i64>,
+    /// Runs whose reports go, all of them; those of a live run stay, whatever is asked.
+    pub reports_removed: Vec<RunId>,
 }
 
 impl ChangeSet {
@@ -81,6 +83,25 @@ pub struct StoredReport {
     /// JSON of the protocol's report.
     pub body: String,
 }
+
+/// The reports of one run together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportTotal {
+    /// The run.
+    pub run: RunId,
+    /// How many.
+    pub count: u64,
+    /// The bytes of their bodies.
+    pub bytes: u64,
+    /// When the last one came.
+    pub last_at: Timestamp,
+    /// Whether the run is over and its task done or cancelled.
+    pub settled: bool,
+}
+
+/// How far ahead a message of the outbox can be due, in milliseconds. One that is due later was dated by a clock that has
+/// been set back since, and is due now: it would wait as long as the clock was wrong.
+pub const OUTBOX_HORIZON_MS: i64 = 10 * 60_000;
 
 /// Which tasks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -191,7 +212,11 @@ pub trait Store: Send + Sync {
     async fn report_last_seq(&self, sandbox: &SandboxId) -> Result<u64, StoreError>;
     /// A run's reports, in the order they came, at most `limit` after row number `after`, each with its row number.
     async fn report_list(&self, run: &RunId, after: i64, limit: u32) -> Result<Vec<(i64, StoredReport)>, StoreError>;
-    /// Messages that are due, the oldest of each key only, at most `limit`.
+    /// How many reports each run has, by run.
+    async fn report_totals(&self) -> Result<Vec<ReportTotal>, StoreError>;
+    /// When the newest run of each project was made, and the projects that have a live one.
+    async fn project_last_runs(&self) -> Result<Vec<(String, Timestamp, bool)>, StoreError>;
+    /// Messages that are due (see also [`OUTBOX_HORIZON_MS`]), the oldest of each key only, at most `limit`.
     async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError>;
     /// Messages that wait, due or not.
     async fn outbox_list(&self, limit: u32) -> Result<Vec<Message>, StoreError>;

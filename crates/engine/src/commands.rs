@@ -5,7 +5,7 @@ use crate::error::Refused;
 use crate::queries::load_run;
 use crate::shared::lock;
 use crate::{cause, drive, landing, rescue};
-use strawboss_core::run::StopReason;
+use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::ChangeSet;
 use strawboss_core::task::{Task, UNREADABLE_PRIORITY};
 use strawboss_core::{BlockCode, BlockReason, Date, ProjectName, RunId, RunState, TaskId, TaskState, TransitionError};
@@ -25,6 +25,13 @@ fn text(what: &str, text: &str, limit: usize) -> Result<String, Refused> {
     Ok(trimmed.to_owned())
 }
 
+fn on_its_way(id: &TaskId) -> Refused {
+    Refused::conflict(
+        format!("The work of {id} is on its way into its target at this moment."),
+        format!("See how that went with `strawboss task show {id}`."),
+    )
+}
+
 impl Engine {
     /// Applies a transition to a task and commits it.
     async fn task_change(
@@ -36,10 +43,7 @@ impl Engine {
         let writer = shared.write().await;
         let Some(mut task) = shared.parts.store.task(id).await? else { return Err(Refused::not_found("task", id)) };
         if lock(&shared.moving).contains(id) {
-            return Err(Refused::conflict(
-                format!("The work of {id} is on its way into its target at this moment."),
-                format!("See how that went with `strawboss task show {id}`."),
-            ));
+            return Err(on_its_way(id));
         }
         let from = task.state;
         transition(&mut task)?;
@@ -227,12 +231,31 @@ impl Engine {
         if lock(&self.shared.landing).contains(id) {
             return Err(Refused::conflict(format!("The work of {id} is being merged."), "Wait until that is done."));
         }
+        let Some(comment) = comment else { return self.discard(id).await };
         let now = self.shared.now();
-        self.task_change(id, |task| match comment {
-            Some(comment) => Ok(task.send_back(comment, now)?),
-            None if task.state == TaskState::Review => Ok(task.cancel(now)?),
-            None => Err(TransitionError { task: task.id.clone(), from: task.state, step: "be discarded" }.into()),
-        })
-        .await
+        self.task_change(id, |task| Ok(task.send_back(comment, now)?)).await
+    }
+
+    /// Cancels a task in review, and notes on its run that nobody wants the work any more.
+    async fn discard(&self, id: &TaskId) -> Result<TaskView, Refused> {
+        let shared = &self.shared;
+        let now = shared.now();
+        let writer = shared.write().await;
+        let Some((mut task, run)) = writer.task_with_run(id).await? else { return Err(Refused::not_found("task", id)) };
+        if lock(&shared.moving).contains(id) {
+            return Err(on_its_way(id));
+        }
+        if task.state != TaskState::Review {
+            return Err(TransitionError { task: task.id, from: task.state, step: "be discarded" }.into());
+        }
+        task.cancel(now)?;
+        let last = task.run.clone();
+        let runs = run.into_iter().map(|run| Run { discarded_at: Some(now), ..run }).collect();
+        writer.commit(ChangeSet { tasks: vec![task], runs, ..ChangeSet::default() }).await?;
+        drop(writer);
+        if let Some(run) = last {
+            rescue::release_volume(shared, &run).await;
+        }
+        self.task(id).await
     }
 }

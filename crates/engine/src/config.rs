@@ -45,6 +45,8 @@ pub struct EngineConfig {
     pub machinery_tries: u32,
     /// How many bytes of reports of one sandbox are stored, before nothing more is taken from it.
     pub report_limit: u64,
+    /// What is kept for how long.
+    pub retention: strawboss_core::retention::Retention,
     /// This program's version, for people.
     pub version: String,
 }
@@ -65,6 +67,7 @@ impl EngineConfig {
             backoff: Duration::from_secs(1),
             machinery_tries: 6,
             report_limit: strawboss_protocol::supervisor::MAX_SANDBOX_REPORTS,
+            retention: strawboss_core::retention::Retention::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

@@ -70,7 +70,8 @@ impl Health {
                 Some(at) if now.0.saturating_sub(at) > STALE_MS => {
                     unknown(format!("not observed for {} s; then: {}", (now.0 - at) / 1000, seen.detail), at, Some(at))
                 }
-                _ => seen.clone(),
+                // The clock may have been set back since: nothing that is shown began later than now.
+                _ => PartView { since: seen.since.min(now.0), observed_at: seen.observed_at.map(|at| at.min(now.0)), ..seen.clone() },
             },
         }
     }

@@ -25,6 +25,7 @@ mod prompt;
 mod queries;
 mod reconcile;
 mod rescue;
+mod retention;
 mod sandbox;
 mod scheduler;
 mod session;

@@ -59,6 +59,7 @@ impl Engine {
         let store = &shared.parts.store;
         let mut sources: Vec<_> = lock(&shared.sources).values().cloned().collect();
         sources.sort_by(|a, b| a.name.cmp(&b.name));
+        let now = shared.now().0;
         let mut parts = self.parts();
         let mut part =
             |name: &str| parts.remove(name).ok_or_else(|| Refused::Internal(format!("the part `{name}` is not looked at")));
@@ -70,7 +71,7 @@ impl Engine {
         };
         Ok(StatusView {
             version: shared.config.version.clone(),
-            started_at: shared.started_at.0,
+            started_at: shared.started_at.0.min(now),
             runner,
             store: store_part,
             engine,

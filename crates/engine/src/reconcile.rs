@@ -4,7 +4,7 @@
 
 use crate::sandbox;
 use crate::shared::{Shared, lock};
-use crate::{drive, rescue};
+use crate::{drive, rescue, retention};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +118,8 @@ async fn release(shared: &Arc<Shared>, volume: &RunId) -> Result<(), String> {
         let changes = strawboss_core::store::ChangeSet { runs: vec![fresh], ..Default::default() };
         writer.commit_silently(&changes).await.map_err(|error| error.to_string())?;
     }
-    rescue::remove(shared, &released.volume).await;
+    if !retention::keeps_workspace(shared, &released.volume).await.map_err(|error| error.to_string())? {
+        rescue::remove(shared, &released.volume).await;
+    }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::git::{Git, GitError, mirror};
 use crate::link::{GitAccess, Reach};
+use crate::retention;
 use crate::sandbox::{self, Over, Plan, Progress, RaiseError};
 use crate::shared::Shared;
 use std::path::Path;
@@ -89,7 +90,9 @@ pub(crate) async fn is_due(shared: &Shared, run: &RunId) -> Result<bool, StoreEr
     let tries = tries(shared, run).await?;
     let Some(last) = tries.last() else { return Ok(true) };
     let wait = AGAIN_MS.saturating_mul(1 << (tries.len() - 1).min(16)).min(AGAIN_LIMIT_MS);
-    Ok(shared.now() >= last.created_at.plus_ms(wait))
+    let now = shared.now();
+    // A try that is still to come was dated by a clock that has been set back since.
+    Ok(now >= last.created_at.plus_ms(wait) || now < last.created_at)
 }
 
 /// Pushes what is on a run's volume to the run's saved ref; the ref, when something is there.
@@ -190,8 +193,12 @@ pub(crate) struct Released {
 /// is in no ref is rescued first, by reconciliation.
 pub(crate) async fn release_volume(shared: &Shared, id: &RunId) {
     let found = async {
-        let Some(run) = shared.parts.store.run(id).await? else { return Ok(None) };
-        releasable(shared, &run.volume).await
+        let Some(run) = shared.parts.store.run(id).await? else { return Ok::<_, StoreError>(None) };
+        let released = releasable(shared, &run.volume).await?;
+        match released {
+            Some(Released { unsaved: None, .. }) if retention::keeps_workspace(shared, &run.volume).await? => Ok(None),
+            released => Ok(released),
+        }
     };
     match found.await {
         Ok(Some(Released { unsaved: Some(_), .. })) => shared.left_behind.notify_one(),

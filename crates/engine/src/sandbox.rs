@@ -155,7 +155,7 @@ impl Present {
     /// When it was heard, if that is worth writing down: at most once in `every` milliseconds.
     pub(crate) fn to_note(&self, every: i64) -> Option<Timestamp> {
         let state = lock(&self.state);
-        state.heard_at.filter(|heard| state.noted_at.is_none_or(|noted| heard.ms_since(noted) >= every))
+        state.heard_at.filter(|heard| state.noted_at.is_none_or(|noted| heard.ms_since(noted) >= every || *heard < noted))
     }
 
     pub(crate) fn noted(&self, at: Timestamp) {
@@ -384,6 +384,11 @@ pub(crate) async fn until_over(shared: &Shared, raised: &Raised) -> Over {
         }
         let heard = raised.present.heard_at().unwrap_or(raised_at);
         let silent = shared.now().ms_since(heard);
+        if silent < 0 {
+            // The clock was set back: from now on silence counts anew, or it would be an hour too long.
+            raised.present.heard(None, shared.now());
+            continue;
+        }
         let limit = i64::try_from(shared.config.silence_limit.as_millis()).unwrap_or(i64::MAX);
         if silent > limit {
             figures::sandbox_failed("silent");

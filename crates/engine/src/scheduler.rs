@@ -268,6 +268,9 @@ fn new_run(
         started_at: None,
         finished_at: None,
         heard_at: None,
+        discarded_at: None,
+        recording_removed_at: None,
+        reports_removed_at: None,
         version: 0,
         id,
     }

@@ -73,6 +73,8 @@ pub(crate) struct Shared {
     exchanges: Locks<String>,
     /// Since when the oldest queued task has been queued, as the last round saw it; 0: none is.
     pub(crate) queued_since: AtomicI64,
+    /// Held while retention is applied.
+    pub(crate) keeping: tokio::sync::Mutex<()>,
     pub(crate) draining: AtomicBool,
     /// Since when, milliseconds since 1970 UTC.
     pub(crate) drained_at: AtomicI64,
@@ -127,6 +129,7 @@ impl Shared {
             mirrors: Locks::default(),
             exchanges: Locks::default(),
             queued_since: AtomicI64::new(0),
+            keeping: tokio::sync::Mutex::new(()),
             draining: AtomicBool::new(false),
             drained_at: AtomicI64::new(0),
             stop: CancellationToken::new(),

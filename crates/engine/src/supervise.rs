@@ -298,7 +298,8 @@ pub(crate) async fn note_heard(shared: &Shared) -> Result<(), StoreError> {
     for (id, at) in newest {
         if let Some(mut run) = shared.parts.store.run(id).await?
             && run.is_live()
-            && run.heard_at.is_none_or(|before| before < at)
+            // What was heard later than now was dated by a clock that has been set back since.
+            && run.heard_at.is_none_or(|before| before < at || before > shared.now())
         {
             run.heard_at = Some(at);
             runs.push(run);

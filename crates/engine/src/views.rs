@@ -45,6 +45,8 @@ pub(crate) fn run_detail(shared: &Shared, it: &Run) -> RunDetail {
         merged_commit: it.merged_commit.clone(),
         merge_problem: it.merge_problem.clone(),
         resumes: it.resumes.as_ref().map(ToString::to_string),
+        recording_removed_at: it.recording_removed_at.map(|at| at.0),
+        reports_removed_at: it.reports_removed_at.map(|at| at.0),
         load: load.map(|(beat, at)| LoadView {
             cpu_ms: beat.cpu_ms,
             memory_bytes: beat.memory_bytes,

@@ -3,7 +3,10 @@
 //! Views are what people's programs see; they are made from the core's entities and say nothing that must not leave
 //! (no token, no host path but the project's own directory).
 
+mod retention;
+
 pub use crate::status::{LogLine, PartState, PartView, ReadyView, ReloadView, StatusView};
+pub use retention::{RetentionItem, RetentionKind, RetentionView};
 use serde::{Deserialize, Serialize};
 use strawboss_core::run::{CheckResult, Refusal, Usage};
 use strawboss_core::task::BlockReason;
@@ -150,6 +153,10 @@ pub struct RunDetail {
     pub merge_problem: Option<String>,
     /// The run that it resumes.
     pub resumes: Option<String>,
+    /// When retention removed the recording of its terminal.
+    pub recording_removed_at: Option<i64>,
+    /// When retention removed its reports.
+    pub reports_removed_at: Option<i64>,
     /// CPU, memory, disk, processes as last heard.
     pub load: Option<LoadView>,
 }

@@ -11,7 +11,7 @@ pub mod process;
 mod keyed;
 mod tree;
 
-pub use docker::{DockerConfig, DockerRunner, DoorsVolume};
+pub use docker::{DockerConfig, DockerRunner, DoorsVolume, EngineFacts};
 pub use door::{Door, DoorStream, SocketDoor, SocketDoors};
 pub use process::{ProcessConfig, ProcessRunner};
 

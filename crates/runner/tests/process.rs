@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use strawboss_core::project::Limits;
 use strawboss_core::runner::{
-    Cache, Purpose, Runner, RunnerError, SandboxHandle, SandboxSpec, SandboxStatus, SandboxVolume, Tool,
+    Cache, KeptKind, Purpose, Runner, RunnerError, SandboxHandle, SandboxSpec, SandboxStatus, SandboxVolume, Tool,
 };
 use strawboss_core::{ProjectName, RunId};
 use strawboss_runner::{Door, ProcessConfig, ProcessRunner, SocketDoors};
@@ -453,4 +453,32 @@ async fn a_sandbox_cut_short_while_it_was_made_is_swept() {
     fs::create_dir(&half).unwrap();
     assert_eq!(ground.runner.sandboxes().await.unwrap(), []);
     assert!(!half.exists());
+}
+
+#[tokio::test]
+async fn caches_and_tools_are_listed_and_go_when_no_sandbox_has_them() {
+    let ground = Ground::new();
+    let mut spec = ground.spec(1, "echo kept > .cache/kept");
+    spec.caches = vec![Cache { project: spec.project.clone(), purpose: Purpose::Agent, path: "/home/agent/.cache".to_owned() }];
+    let handle = ground.started(&spec).await;
+    ground.runner.wait(&handle).await.unwrap();
+    let kept = ground.runner.kept(&[]).await.unwrap();
+    let cache = kept.iter().find(|folder| folder.kind == KeptKind::Cache(None)).unwrap().clone();
+    assert!(ground.root().join(&cache.key).join("kept").is_file());
+    assert!(!ground.runner.kept_remove(&cache.key).await.unwrap(), "its sandbox is there");
+    ground.runner.remove(&handle).await.unwrap();
+    // Used again, it is young again.
+    let folder = ground.root().join(&cache.key);
+    fs::File::open(&folder).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(ground.runner.kept(&[]).await.unwrap()[0].used_at.0, 0);
+    let handle = ground.started(&spec).await;
+    ground.runner.wait(&handle).await.unwrap();
+    assert!(ground.runner.kept(&[]).await.unwrap()[0].used_at >= cache.used_at);
+    ground.runner.remove(&handle).await.unwrap();
+    for wrong in ["caches/..", "caches/../homes", "homes/x", "caches", "caches//etc", "tools/."] {
+        assert!(ground.runner.kept_remove(wrong).await.is_err(), "{wrong}");
+    }
+    assert!(ground.home(&spec).exists());
+    assert!(ground.runner.kept_remove(&cache.key).await.unwrap() && !folder.exists());
+    assert!(ground.runner.kept_remove(&cache.key).await.unwrap(), "gone is no error");
 }

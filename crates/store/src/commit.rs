@@ -40,6 +40,12 @@ async fn apply(connection: &mut AnyConnection, changes: &ChangeSet) -> Result<()
     for report in &changes.reports {
         write_report(connection, report).await?;
     }
+    for run in &changes.reports_removed {
+        sqlx::query("DELETE FROM reports WHERE run = $1 AND EXISTS (SELECT 1 FROM runs r WHERE r.id = $1 AND r.live = 0)")
+            .bind(run.as_str())
+            .execute(&mut *connection)
+            .await?;
+    }
     // Before the new ones: what was carried out is no longer there to be replaced.
     for id in &changes.delivered {
         sqlx::query("DELETE FROM outbox WHERE id = $1").bind(*id).execute(&mut *connection).await?;

@@ -28,5 +28,5 @@ pub mod transfer;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
-pub use open::{OpenError, masked};
+pub use open::{Inspection, OpenError, masked};
 pub use sql::{REPORT_BYTES, SqlStore};

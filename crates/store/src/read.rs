@@ -9,7 +9,9 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row};
 use strawboss_core::run::{Run, Sandbox};
-use strawboss_core::store::{ApiToken, ChangeSet, Message, Store, StoreError, StoredReport, TaskFilter};
+use strawboss_core::store::{
+    ApiToken, ChangeSet, Message, OUTBOX_HORIZON_MS, ReportTotal, Store, StoreError, StoredReport, TaskFilter,
+};
 use strawboss_core::task::Task;
 use strawboss_core::{RunId, SandboxId, TaskId, TaskState, Timestamp};
 
@@ -20,6 +22,18 @@ const TASK_COUNTS: &str = "SELECT state, CAST(COUNT(*) AS BIGINT) FROM tasks GRO
 const OUTBOX_DUE: &str = "SELECT id, key, topic, payload, at, due_at, failures, last_error FROM outbox \
     WHERE due_at <= $1 AND id = (SELECT MIN(o.id) FROM outbox o WHERE o.key = outbox.key) \
     ORDER BY due_at, id LIMIT $2";
+/// Those that a clock dated which has been set back since.
+const OUTBOX_MISDATED: &str = "SELECT id, key, topic, payload, at, due_at, failures, last_error FROM outbox \
+    WHERE due_at > $1 AND id = (SELECT MIN(o.id) FROM outbox o WHERE o.key = outbox.key) \
+    ORDER BY due_at, id LIMIT $2";
+
+/// Sizes stand in the rows' heads: no body is read.
+const REPORT_TOTALS: &str = "SELECT p.run, CAST(COUNT(*) AS BIGINT), CAST(SUM(OCTET_LENGTH(p.body)) AS BIGINT), \
+    CAST(MAX(p.at) AS BIGINT), CAST(MAX(r.live) AS BIGINT), MAX(t.state) \
+    FROM reports p JOIN runs r ON r.id = p.run JOIN tasks t ON t.id = r.task GROUP BY p.run ORDER BY p.run";
+
+const PROJECT_LAST_RUNS: &str = "SELECT t.project, CAST(MAX(r.created_at) AS BIGINT), CAST(MAX(r.live) AS BIGINT) \
+    FROM runs r JOIN tasks t ON t.id = r.task GROUP BY t.project ORDER BY t.project";
 
 impl SqlStore {
     /// Every row of a query, each read as it comes, so that the texts of a long list are never all in memory.
@@ -213,8 +227,35 @@ impl Store for SqlStore {
         .await
     }
 
+    async fn report_totals(&self) -> Result<Vec<ReportTotal>, StoreError> {
+        self.rows(sqlx::query(REPORT_TOTALS), |row| {
+            let run: &str = row.try_get(0)?;
+            let state = TaskState::from_word(row.try_get(5)?);
+            let corrupt = |why: String| StoreError::Corrupt { what: "report", id: run.to_owned(), why };
+            Ok(ReportTotal {
+                run: RunId::parse(run).map_err(|error| corrupt(error.to_string()))?,
+                count: row.try_get::<i64, _>(1)?.unsigned_abs(),
+                bytes: row.try_get::<i64, _>(2)?.unsigned_abs(),
+                last_at: Timestamp(row.try_get(3)?),
+                settled: row.try_get::<i64, _>(4)? == 0 && state.is_some_and(TaskState::is_over),
+            })
+        })
+        .await
+    }
+
+    async fn project_last_runs(&self) -> Result<Vec<(String, Timestamp, bool)>, StoreError> {
+        self.rows(sqlx::query(PROJECT_LAST_RUNS), |row| {
+            Ok((row.try_get(0)?, Timestamp(row.try_get(1)?), row.try_get::<i64, _>(2)? != 0))
+        })
+        .await
+    }
+
     async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError> {
-        self.messages(sqlx::query(OUTBOX_DUE).bind(now.0).bind(i64::from(limit))).await
+        let mut due = self.messages(sqlx::query(OUTBOX_DUE).bind(now.0).bind(i64::from(limit))).await?;
+        let room = i64::from(limit) - i64::try_from(due.len()).unwrap_or(i64::MAX);
+        let horizon = now.plus_ms(OUTBOX_HORIZON_MS);
+        due.extend(self.messages(sqlx::query(OUTBOX_MISDATED).bind(horizon.0).bind(room.max(0))).await?);
+        Ok(due)
     }
 
     async fn outbox_list(&self, limit: u32) -> Result<Vec<Message>, StoreError> {
@@ -264,7 +305,7 @@ impl Store for SqlStore {
 
 #[cfg(test)]
 mod tests {
-    use super::{OUTBOX_DUE, SqlStore, TASK_COUNTS, task_list_text};
+    use super::{OUTBOX_DUE, OUTBOX_MISDATED, SqlStore, TASK_COUNTS, task_list_text};
     use sqlx::{AssertSqlSafe, Row};
     use strawboss_core::store::TaskFilter;
     use strawboss_core::task::TaskState;
@@ -292,6 +333,7 @@ mod tests {
         assert!(plan_of_due.contains("USING COVERING INDEX outbox_by_key (key=?)"), "{plan_of_due}");
         for (text, index) in [
             ("SELECT id, version, body FROM tasks WHERE source = $1 AND detached = 0 ORDER BY seq", "tasks_by_source"),
+            (OUTBOX_MISDATED, "outbox_by_due (due_at>?)"),
             ("SELECT id, version, body FROM runs WHERE live = 1 ORDER BY seq", "runs_live"),
             ("SELECT id, version, body FROM sandboxes WHERE present = 1 ORDER BY seq", "sandboxes_present"),
         ] {

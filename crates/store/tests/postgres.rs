@@ -319,3 +319,26 @@ async fn a_text_that_the_server_cannot_hold_is_refused() {
     assert!(matches!(answer, Err(StoreError::Refused { .. })), "{answer:?}");
     store.ping().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_look_says_version_clock_holder_and_what_is_in_the_way() {
+    let database = InDatabase::new();
+    let seen = SqlStore::inspect_postgres(&database.url).await.unwrap();
+    assert!(seen.version.starts_with("PostgreSQL 1"), "{seen:?}");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+    assert!((seen.clock.unwrap().0 - now).abs() < 60_000 && seen.bytes > 0, "{seen:?}");
+    assert_eq!((seen.read_only, seen.holder), (None, None));
+    let (used, most) = seen.connections.unwrap();
+    assert!(used > 0 && used <= most);
+    let store = SqlStore::open_postgres(&database.url).await.unwrap();
+    store.claim("web-1, pid 7").await.unwrap();
+    let holder = SqlStore::inspect_postgres(&database.url).await.unwrap().holder.unwrap();
+    assert!(holder.starts_with("strawboss web-1, pid 7"), "{holder}");
+    store.close().await;
+    let name = database_of(&database.url);
+    database._server.sql("postgres", &format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only = on")).unwrap();
+    let seen = SqlStore::inspect_postgres(&database.url).await.unwrap();
+    assert_eq!(seen.read_only.as_deref(), Some("default_transaction_read_only is on"));
+    let away = SqlStore::inspect_postgres("postgres://nobody@127.0.0.1:1/none").await;
+    assert!(matches!(away, Err(OpenError::Away { .. })), "{away:?}");
+}

@@ -1,7 +1,8 @@
 //! The command line: what there is, and who does it.
 
 use crate::commands::{
-    agent, config, db, docker_proxy, doctor, init, logs, mock_model, project, review, run, session, status, task, token,
+    agent, config, db, docker_proxy, doctor, init, logs, mock_model, project, retention, review, run, session, status, task,
+    token,
 };
 use crate::context::{Context, Global};
 use crate::environment::Environment;
@@ -47,6 +48,7 @@ enum Command {
     Session(session::SessionArgs),
     Project(project::ProjectArgs),
     Agent(agent::AgentArgs),
+    Retention(retention::RetentionArgs),
     Token(token::TokenArgs),
     Config(config::ConfigArgs),
     Db(db::DbArgs),
@@ -93,6 +95,7 @@ async fn carry_out(command: Command, context: &Context) -> Result<ExitStatus, Fa
         Command::Session(args) => session::run(args, context).await,
         Command::Project(args) => project::run(args, context).await,
         Command::Agent(args) => agent::run(args, context).await,
+        Command::Retention(args) => retention::run(args, context).await,
         Command::Token(args) => token::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Db(args) => db::run(args, context).await,

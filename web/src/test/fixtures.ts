@@ -68,6 +68,8 @@ export function aDetail(run: Run, given: Partial<RunDetail> = {}): RunDetail {
     merged_commit: null,
     merge_problem: null,
     resumes: null,
+    recording_removed_at: null,
+    reports_removed_at: null,
     load: null,
     ...given,
   };

@@ -130,6 +130,9 @@ async fn past(store: &SqlStore, number: u64) -> Result<()> {
         started_at: Some(at),
         finished_at: None,
         heard_at: Some(at),
+        discarded_at: None,
+        recording_removed_at: None,
+        reports_removed_at: None,
         version: 0,
         id: run_id.clone(),
     };

@@ -6,6 +6,7 @@ use crate::rescue::{self, Saved};
 use crate::shared::{Shared, Writer};
 use crate::{fault, figures, landing, metering, prompt, sandbox};
 use std::sync::Arc;
+use strawboss_core::policy::BACKOFF_LIMIT_MS;
 use strawboss_core::project::ReviewMode;
 use strawboss_core::run::{CheckResult, Run, StopReason};
 use strawboss_core::store::ChangeSet;
@@ -14,8 +15,6 @@ use strawboss_core::{BlockCode, BlockReason, RunId, RunOutcome, Timestamp};
 
 /// The longest sentence on how a run ended, in characters: what the machinery says may be as long as it likes.
 const DETAIL_LIMIT: usize = 4000;
-/// The longest wait after failures of the machinery, in milliseconds.
-const BACKOFF_LIMIT_MS: i64 = 300_000;
 
 /// Ends a run with `outcome`, notes what it left, lets `then` move its task, and commits both. A run that was asked to stop
 /// is stopped, however it came to its end.

@@ -47,6 +47,10 @@ impl MovableClock {
     pub(crate) fn forward(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
+
+    pub(crate) fn back(&self, by: Duration) {
+        self.0.fetch_sub(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
 }
 
 impl Clock for MovableClock {
@@ -187,6 +191,10 @@ impl Ground {
 
     pub(crate) async fn run(&self, run: &RunId) -> strawboss_core::Run {
         self.store.run(run).await.unwrap().unwrap()
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.config.data_dir
     }
 
     pub(crate) fn mirror(&self) -> PathBuf {

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail here")]
 
 mod bounds;
+mod clock;
 mod ground;
 mod lasting;
 mod rescues;
+mod retention;
 mod rows;
 mod runner;
 mod stops;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use strawboss_core::runner::{
-    FoundSandbox, Purpose, Runner, RunnerError, RunnerInfo, SandboxHandle, SandboxSpec, SandboxStatus, SandboxVolume,
+    FoundSandbox, KeptFolder, Purpose, Runner, RunnerError, RunnerInfo, SandboxHandle, SandboxSpec, SandboxStatus, SandboxVolume,
+    Tool,
 };
 use strawboss_core::{RunId, SandboxId};
 use strawboss_engine::ports::Doors;
@@ -16,6 +17,9 @@ use tokio::sync::Notify;
 struct State {
     sandboxes: HashMap<String, (SandboxSpec, SandboxStatus)>,
     volumes: BTreeSet<RunId>,
+    kept: Vec<KeptFolder>,
+    /// Kept folders that sandboxes have.
+    in_use: BTreeSet<String>,
     /// Everything that was asked for, in order: `create a-1.1-agent`, `remove …`, `volume remove …`.
     asked: Vec<String>,
     failing: HashMap<(&'static str, Purpose), RunnerError>,
@@ -40,6 +44,20 @@ impl PlayedRunner {
 
     pub(crate) fn has_volume(&self, run: &RunId) -> bool {
         self.state.lock().unwrap().volumes.contains(run)
+    }
+
+    /// There is such a folder.
+    pub(crate) fn keep(&self, folder: KeptFolder) {
+        self.state.lock().unwrap().kept.push(folder);
+    }
+
+    pub(crate) fn kept_keys(&self) -> Vec<String> {
+        self.state.lock().unwrap().kept.iter().map(|folder| folder.key.clone()).collect()
+    }
+
+    /// A sandbox has it.
+    pub(crate) fn use_kept(&self, key: &str) {
+        self.state.lock().unwrap().in_use.insert(key.to_owned());
     }
 
     /// A step (`create`, `start`, `stop`, `remove`) for this purpose fails from now on.
@@ -161,6 +179,18 @@ impl Runner for PlayedRunner {
         state.asked.push(format!("volume remove {run}"));
         state.volumes.remove(run);
         Ok(())
+    }
+
+    async fn kept(&self, tools: &[Tool]) -> Result<Vec<KeptFolder>, RunnerError> {
+        assert!(tools.iter().any(|tool| tool.name == "supervisor"), "the current tools are named");
+        Ok(self.state.lock().unwrap().kept.clone())
+    }
+
+    async fn kept_remove(&self, key: &str) -> Result<bool, RunnerError> {
+        let mut state = self.state.lock().unwrap();
+        let free = !state.in_use.contains(key);
+        state.kept.retain(|folder| !free || folder.key != key);
+        Ok(free)
     }
 }
 

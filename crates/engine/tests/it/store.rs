@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use strawboss_core::run::{Run, Sandbox};
-use strawboss_core::store::{ApiToken, ChangeSet, Message, Store, StoreError, StoredReport, TaskFilter};
+use strawboss_core::store::{ApiToken, ChangeSet, Message, ReportTotal, Store, StoreError, StoredReport, TaskFilter};
 use strawboss_core::task::Task;
 use strawboss_core::{RunId, SandboxId, TaskId, TaskState, Timestamp};
 use strawboss_store::SqlStore;
@@ -140,6 +140,8 @@ watched! {
     sandbox_list(run: &RunId) -> Vec<Sandbox>;
     report_last_seq(sandbox: &SandboxId) -> u64;
     report_list(run: &RunId, after: i64, limit: u32) -> Vec<(i64, StoredReport)>;
+    report_totals() -> Vec<ReportTotal>;
+    project_last_runs() -> Vec<(String, Timestamp, bool)>;
     outbox_due(now: Timestamp, limit: u32) -> Vec<Message>;
     outbox_list(limit: u32) -> Vec<Message>;
     outbox_failed(id: i64, error: &str, due_at: Timestamp) -> ();

@@ -7,6 +7,7 @@
 mod container;
 mod engine;
 mod image;
+mod kept;
 mod lifecycle;
 mod names;
 mod volumes;
@@ -42,6 +43,21 @@ pub struct DockerConfig {
     pub doors: Option<DoorsVolume>,
     /// Devices (`0`, a UUID) that agents and checks may use, through the engine's GPU support.
     pub gpus: Vec<String>,
+}
+
+/// What an engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// `20.10.24`.
+    pub version: String,
+    /// Its address.
+    pub host: String,
+    /// Its clock, when it says the time.
+    pub clock: Option<strawboss_core::Timestamp>,
+    /// The runtimes that it knows: `runc`, `nvidia`.
+    pub runtimes: std::collections::BTreeSet<String>,
+    /// Devices that it found by CDI: `nvidia.com/gpu=0`.
+    pub devices: Vec<String>,
 }
 
 /// A volume of the engine's in which doors lie: we are in a container, and the engine binds folders of its own machine.
@@ -84,6 +100,20 @@ impl DockerRunner {
         let runner = Self::new(config);
         runner.engine.connected().await?;
         Ok(runner)
+    }
+
+    /// What the engine says of itself, for a person who looks for what is wrong.
+    pub async fn facts(&self) -> Result<EngineFacts, RunnerError> {
+        let connected = self.engine.connected().await?;
+        let info = self.engine.system_info().await?;
+        let devices = info.discovered_devices.unwrap_or_default().into_iter().filter_map(|device| device.id);
+        Ok(EngineFacts {
+            version: connected.version.clone(),
+            host: self.engine.host().to_owned(),
+            clock: info.system_time.as_deref().and_then(kept::rfc3339),
+            runtimes: info.runtimes.unwrap_or_default().into_keys().collect(),
+            devices: devices.collect(),
+        })
     }
 
     async fn describe(&self) -> Result<RunnerInfo, RunnerError> {
@@ -322,5 +352,13 @@ impl strawboss_core::runner::Runner for DockerRunner {
 
     async fn run_volume_remove(&self, run: &strawboss_core::RunId) -> Result<(), RunnerError> {
         self.remove_run_volume(run).await
+    }
+
+    async fn kept(&self, tools: &[strawboss_core::runner::Tool]) -> Result<Vec<strawboss_core::runner::KeptFolder>, RunnerError> {
+        self.list_kept(tools).await
+    }
+
+    async fn kept_remove(&self, key: &str) -> Result<bool, RunnerError> {
+        self.remove_kept(key).await
     }
 }

@@ -1,5 +1,5 @@
 //! Volumes: read-only ones with tools, filled once per engine; the folders of a sandbox, given to its user. Volumes
-//! are never removed here: a tool's is shared by every installation, a run's is the engine's to decide on.
+//! are never removed here: which of them go is the engine's to decide on.
 
 use super::container;
 use super::engine::{CallError, CallErrorKind, Engine, QUICK, SLOW};
@@ -68,7 +68,7 @@ impl Volumes {
         .await
     }
 
-    async fn content(&self, tool: &Tool) -> Result<(Arc<Tree>, String), RunnerError> {
+    pub(super) async fn content(&self, tool: &Tool) -> Result<(Arc<Tree>, String), RunnerError> {
         let dir = tool.dir.clone();
         let known = locked(&self.hashes).get(&dir).cloned();
         let read = tokio::task::spawn_blocking(move || {
@@ -92,6 +92,12 @@ impl Volumes {
     pub(super) fn forget(&self) {
         locked(&self.complete).clear();
         locked(&self.owned).clear();
+    }
+
+    /// Forgets what is known of a tool's volume or a cache.
+    pub(super) fn forget_kept(&self, volume: &str) {
+        locked(&self.complete).remove(volume);
+        self.forget_volume(volume);
     }
 
     pub(super) fn forget_volume(&self, volume: &str) {

@@ -5,6 +5,7 @@
 //! plane adopts it. As root, everything in it runs as an unprivileged user.
 
 mod files;
+mod kept;
 mod kill;
 mod launch;
 mod state;
@@ -28,8 +29,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use strawboss_core::runner::{
-    FoundSandbox, Runner, RunnerError, RunnerInfo, SANDBOX_GID, SANDBOX_HOME, SANDBOX_UID, SandboxHandle, SandboxSpec,
-    SandboxStatus, SandboxVolume,
+    FoundSandbox, KeptFolder, Runner, RunnerError, RunnerInfo, SANDBOX_GID, SANDBOX_HOME, SANDBOX_UID, SandboxHandle,
+    SandboxSpec, SandboxStatus, SandboxVolume, Tool,
 };
 use strawboss_core::{RunId, SandboxId};
 use tokio::io::Interest;
@@ -189,6 +190,7 @@ impl Inner {
         let tree = Tree::scan(&dir)?;
         let copy = self.folders.tools().join(&tree.content_hash()?[..32]);
         if copy.is_dir() {
+            kept::note_use(&copy)?;
             return Ok(copy);
         }
         let fresh = self.folders.scratch();
@@ -230,6 +232,7 @@ impl Inner {
             let what = format!("{}\n{}\n{}", cache.project, cache.purpose.word(), cache.path);
             let target = self.folders.caches().join(short_hash(what.as_bytes(), 32));
             self.folders.make_theirs(&target)?;
+            kept::note_use(&target)?;
             links.push((PathBuf::from(below), target));
         }
         Ok(links)
@@ -525,6 +528,15 @@ impl Runner for ProcessRunner {
 
     async fn run_volumes(&self) -> Result<Vec<RunId>, RunnerError> {
         self.blocking("list the runs' folders".to_owned(), "", Inner::runs).await
+    }
+
+    async fn kept(&self, _: &[Tool]) -> Result<Vec<KeptFolder>, RunnerError> {
+        self.blocking("list kept folders".to_owned(), "", Inner::kept).await
+    }
+
+    async fn kept_remove(&self, key: &str) -> Result<bool, RunnerError> {
+        let key = key.to_owned();
+        self.blocking(format!("remove the folder {key}"), "", move |inner| inner.remove_kept(&key)).await
     }
 
     async fn run_volume_remove(&self, run: &RunId) -> Result<(), RunnerError> {

@@ -3,7 +3,7 @@
 use super::exited;
 use super::lab::{Image, Lab, lab};
 use strawboss_core::ProjectName;
-use strawboss_core::runner::{Cache, Purpose, Runner, SandboxVolume, Tool};
+use strawboss_core::runner::{Cache, KeptKind, Purpose, Runner, SandboxVolume, Tool};
 use strawboss_runner::Door;
 
 #[tokio::test]
@@ -102,6 +102,40 @@ async fn a_tool_volume_that_was_cut_short_is_filled_again_and_one_that_vanished_
             lab.docker.remove_volume(volume, None::<bollard::query_parameters::RemoveVolumeOptions>).await.unwrap();
         }
         assert_eq!(lab.another_runner(&lab.host).create(&spec).await.map(|_| ()), Ok(()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn caches_and_old_tools_are_listed_and_go_when_no_sandbox_has_them() {
+    lab(async |lab| {
+        let mut spec = lab.spec(1, "echo kept > .cache/kept");
+        let cache = Cache {
+            project: ProjectName::parse("The Lab").unwrap(),
+            purpose: Purpose::Agent,
+            path: "/home/agent/.cache".to_owned(),
+        };
+        spec.caches = vec![cache.clone()];
+        let handle = lab.runner.create(&spec).await.unwrap();
+        assert_eq!(lab.runner.kept(&spec.tools).await.unwrap().len(), 1, "the current tools are none of it");
+        let kept = lab.runner.kept(&[]).await.unwrap();
+        let kinds: Vec<_> = kept.iter().map(|folder| folder.kind.clone()).collect();
+        assert_eq!(kinds, [KeptKind::Cache(Some(cache)), KeptKind::Tool("supervisor".to_owned())]);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+        for folder in &kept {
+            assert!((now - folder.used_at.0).abs() < 600_000, "{folder:?} at {now}");
+            assert!(!lab.runner.kept_remove(&folder.key).await.unwrap(), "its sandbox is there: {folder:?}");
+        }
+        lab.runner.remove(&handle).await.unwrap();
+        let homes: Vec<_> = lab.our_volumes().await.into_iter().filter(|volume| volume.ends_with("-home")).collect();
+        let error = lab.runner.kept_remove(&homes[0]).await.unwrap_err();
+        assert!(error.to_string().contains("no cache or tool"), "{error}");
+        for folder in &kept {
+            assert!(lab.runner.kept_remove(&folder.key).await.unwrap() && lab.runner.kept_remove(&folder.key).await.unwrap());
+        }
+        assert_eq!(lab.runner.kept(&[]).await.unwrap(), []);
+        // What went is made anew when it is needed.
+        assert_eq!(lab.run(&spec).await.0, exited(0));
     })
     .await;
 }

@@ -45,7 +45,9 @@ impl Backoff {
     /// Seconds that the address must wait still.
     pub(crate) fn wait(&mut self, addr: IpAddr, now: Timestamp) -> Option<u64> {
         let addr = key(addr);
-        let entry = self.entries.get(&addr)?;
+        let entry = self.entries.get_mut(&addr)?;
+        // The clock was set back since: nobody waits until that moment comes again.
+        entry.last = entry.last.min(now);
         if now.ms_since(entry.last) > MEMORY_MS {
             self.entries.remove(&addr);
             return None;
@@ -113,6 +115,16 @@ mod tests {
         }
         backoff.succeeded(A);
         assert_eq!(backoff.wait(A, Timestamp(1)), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_locks_nobody_out() {
+        let mut backoff = Backoff::default();
+        for _ in 0..6 {
+            backoff.failed(A, Timestamp(3_600_000));
+        }
+        let wait = backoff.wait(A, Timestamp(0)).unwrap();
+        assert_eq!((wait, backoff.wait(A, Timestamp(wait as i64 * 1000))), (4, None));
     }
 
     #[test]

@@ -385,3 +385,6 @@ impl FromRequestParts<AppState> for MaybeCaller {
         Ok(Self(state.auth.identify(&parts.headers).await.ok()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ pub mod health;
 pub mod logs;
 pub mod metrics;
 pub mod projects;
+pub mod retention;
 pub mod reviews;
 pub mod runs;
 pub mod sessions;
@@ -60,6 +61,7 @@ pub(crate) fn guarded() -> OpenApiRouter<AppState> {
         .routes(routes!(reviews::review_approve))
         .routes(routes!(reviews::review_reject))
         .routes(routes!(projects::project_list))
+        .routes(routes!(retention::retention_show))
         .routes(routes!(sessions::session_list))
         .routes(routes!(events::events))
         .routes(routes!(sign_in::me))
@@ -78,6 +80,7 @@ pub(crate) fn admin() -> OpenApiRouter<AppState> {
         .routes(routes!(tokens::token_revoke))
         .routes(routes!(logs::logs))
         .routes(routes!(config::config_reload))
+        .routes(routes!(retention::retention_apply))
 }
 
 /// `/metrics`, which has a rule of its own.

@@ -228,3 +228,18 @@ async fn a_taken_port_is_said_with_what_to_do() {
     let text = error.to_string();
     assert!(text.contains("the port is taken by process") && text.contains("server.listen"), "{text}");
 }
+
+#[tokio::test]
+async fn retention_is_shown_to_readers_and_applied_by_the_admin_alone() {
+    let served = Served::new().await;
+    let ((read, _), (write, _)) = (served.token("read").await, served.token("write").await);
+    let shown = served.json(served.ask("GET", "/api/v1/retention").bearer_auth(&read)).await;
+    let kinds: Vec<_> = shown["kinds"].as_array().unwrap().iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["recordings", "reports", "workspaces", "caches", "tools", "branches"]);
+    assert_eq!((&shown["applied"], &shown["kinds"][0]["most_bytes"]), (&json!(false), &json!(20_u64 << 30)));
+    for secret in [read, write] {
+        assert_eq!(served.status(served.ask("POST", "/api/v1/retention/apply").bearer_auth(secret)).await.0, 403);
+    }
+    let applied = served.json(served.admin("POST", "/api/v1/retention/apply")).await;
+    assert_eq!((&applied["applied"], &applied["kinds"][0]["remove"]), (&json!(true), &json!([])));
+}

@@ -5,7 +5,7 @@ use crate::REPORT_BYTES;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use strawboss_core::run::{Run, Sandbox};
-use strawboss_core::store::{ApiToken, ChangeSet, Store, StoreError, StoredReport, TaskFilter};
+use strawboss_core::store::{ApiToken, ChangeSet, ReportTotal, Store, StoreError, StoredReport, TaskFilter};
 use strawboss_core::{RunId, Timestamp};
 
 /// A run with two sandboxes.
@@ -84,6 +84,63 @@ pub async fn reports_are_bounded(fixture: &dyn Fixture) {
         assert!(matches!(answer, Err(StoreError::Refused { what: "report", .. })), "{answer:?}");
     }
     assert_eq!(store.report_last_seq(&one.id).await.unwrap(), 1);
+}
+
+/// Counted with their bytes; removed together with what is noted of that, and never those of a live run.
+pub async fn reports_are_counted_and_removed_by_run(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    assert_eq!(store.report_totals().await.unwrap(), []);
+    let (task, other) = (sample::task(1), sample::task(2));
+    let (over, live) = (sample::finished(sample::run(&task, 1)), sample::run(&other, 1));
+    let sandboxes = [sample::sandbox(&over, 1), sample::sandbox(&live, 1)];
+    let reports = vec![
+        sample::report(&sandboxes[0].id, 1, "{}"),
+        StoredReport { at: Timestamp(9_000), ..sample::report(&sandboxes[0].id, 2, "\"é\"") },
+        sample::report(&sandboxes[1].id, 1, "[]"),
+    ];
+    let changes = ChangeSet {
+        tasks: vec![task.clone(), other],
+        runs: vec![over.clone(), live.clone()],
+        sandboxes: sandboxes.to_vec(),
+        reports,
+        ..ChangeSet::default()
+    };
+    store.commit(&changes).await.unwrap();
+    let total = |run: &Run, count, bytes, last_at| ReportTotal {
+        run: run.id.clone(),
+        count,
+        bytes,
+        last_at: Timestamp(last_at),
+        settled: false,
+    };
+    let of_live = total(&live, 1, 2, 2_600);
+    assert_eq!(store.report_totals().await.unwrap(), [total(&over, 2, 6, 9_000), of_live.clone()]);
+    let mut task = store.task(&task.id).await.unwrap().unwrap();
+    task.cancel(Timestamp(9_500)).unwrap();
+    let noted = Run { reports_removed_at: Some(Timestamp(9_999)), version: 1, ..over.clone() };
+    let stale = Run { version: 7, ..noted.clone() };
+    store.commit(&sample::adds(&task)).await.unwrap();
+    assert!(store.report_totals().await.unwrap()[0].settled);
+    let removing = |run: Run| ChangeSet { reports_removed: vec![run.id.clone()], runs: vec![run], ..ChangeSet::default() };
+    assert!(store.commit(&removing(stale)).await.is_err());
+    assert_eq!(store.report_totals().await.unwrap().len(), 2, "all of it or nothing");
+    store.commit(&removing(noted)).await.unwrap();
+    store.commit(&ChangeSet { reports_removed: vec![live.id.clone()], ..ChangeSet::default() }).await.unwrap();
+    assert_eq!(store.report_totals().await.unwrap(), [of_live]);
+    assert_eq!(store.report_list(&over.id, 0, 10).await.unwrap(), []);
+    assert_eq!(store.run(&over.id).await.unwrap().unwrap().reports_removed_at, Some(Timestamp(9_999)));
+}
+
+/// By the time that it was made, and whether one is live.
+pub async fn the_last_run_of_each_project_is_known(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    assert_eq!(store.project_last_runs().await.unwrap(), []);
+    let (one, two) = (sample::task_of("One", 1), sample::task_of("Two", 2));
+    let late = Run { created_at: Timestamp(7_000), ..sample::finished(sample::run(&one, 1)) };
+    let runs = vec![late, sample::finished(sample::run(&one, 2)), sample::run(&two, 1)];
+    store.commit(&ChangeSet { tasks: vec![one, two], runs, ..ChangeSet::default() }).await.unwrap();
+    let wanted = [("One".to_owned(), Timestamp(7_000), false), ("Two".to_owned(), Timestamp(2_000), true)];
+    assert_eq!(store.project_last_runs().await.unwrap(), wanted);
 }
 
 /// Not even when many ask at once, over more than one handle.

@@ -156,6 +156,7 @@ pub async fn a_change_set_is_kept_whole_or_not_at_all(fixture: &dyn Fixture) {
         outbox: vec![sample::message("key", "topic", "waits", 1), sample::message("key", "other", "waits", 1)],
         reports: vec![sample::report(&sandbox.id, 1, "{}")],
         delivered: Vec::new(),
+        reports_removed: Vec::new(),
     };
     store.commit(&first).await.unwrap();
     let waiting = store.outbox_list(10).await.unwrap();
@@ -172,6 +173,7 @@ pub async fn a_change_set_is_kept_whole_or_not_at_all(fixture: &dyn Fixture) {
         outbox: vec![sample::message("key", "topic", "replaces", 2), sample::message("new", "topic", "new", 2)],
         reports: vec![sample::report(&sandbox.id, 2, "{}")],
         delivered: waiting.iter().map(|message| message.id).collect(),
+        reports_removed: Vec::new(),
     };
     let breaks: [(&str, Break); 6] = [
         ("task", |changes| changes.tasks.push(sample::task(1))),

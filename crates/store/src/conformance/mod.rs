@@ -64,6 +64,9 @@ macro_rules! conformance_tests {
             reports_are_kept_once
             reports_are_paged
             reports_are_bounded
+            reports_are_counted_and_removed_by_run
+            the_last_run_of_each_project_is_known
+            a_message_of_a_clock_that_was_set_back_is_due
             numbers_are_never_given_twice
             a_setting_is_set_once
             tokens_are_kept

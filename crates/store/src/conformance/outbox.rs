@@ -2,7 +2,7 @@
 
 use super::{Fixture, sample};
 use strawboss_core::Timestamp;
-use strawboss_core::store::{ChangeSet, Message, NewMessage, Store};
+use strawboss_core::store::{ChangeSet, Message, NewMessage, OUTBOX_HORIZON_MS, Store};
 
 async fn send(store: &dyn Store, messages: Vec<NewMessage>) {
     store.commit(&ChangeSet { outbox: messages, ..ChangeSet::default() }).await.unwrap();
@@ -89,6 +89,21 @@ pub async fn a_message_is_not_due_before_its_time(fixture: &dyn Fixture) {
     assert_eq!(due(&*store, 4).await, []);
     assert_eq!(payloads(&due(&*store, 5).await), ["now"]);
     assert_eq!(payloads(&due(&*store, 100).await), ["now", "later"]);
+}
+
+/// Dated by a clock that was set back since: it does not wait until that moment comes again.
+pub async fn a_message_of_a_clock_that_was_set_back_is_due(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let hour = 3_600_000;
+    send(&*store, vec![sample::message("a", "one", "a1", hour), sample::message("a", "two", "a2", hour)]).await;
+    send(&*store, vec![sample::message("b", "one", "soon", OUTBOX_HORIZON_MS), sample::message("c", "one", "now", 0)]).await;
+    assert_eq!(payloads(&due(&*store, 0).await), ["now", "a1"]);
+    assert_eq!(payloads(&store.outbox_due(Timestamp(0), 1).await.unwrap()), ["now"]);
+    // Failing, it waits by the clock as it is now.
+    let first = due(&*store, 0).await.remove(1);
+    store.outbox_failed(first.id, "no", Timestamp(1_000)).await.unwrap();
+    assert_eq!(payloads(&due(&*store, 999).await), ["now"]);
+    assert_eq!(payloads(&due(&*store, 1_000).await), ["now", "a1"]);
 }
 
 /// A short list is not filled for ever by old messages that fail again and again.

@@ -80,6 +80,9 @@ pub fn run(task: &Task, attempt: u32) -> Run {
         started_at: None,
         finished_at: None,
         heard_at: None,
+        discarded_at: None,
+        recording_removed_at: None,
+        reports_removed_at: None,
         version: 0,
         id,
     }
@@ -201,6 +204,9 @@ pub fn full_run(task: &Task, attempt: u32) -> Run {
         started_at: Some(Timestamp(1)),
         finished_at: Some(Timestamp(2)),
         heard_at: Some(Timestamp(3)),
+        discarded_at: Some(Timestamp(6)),
+        recording_removed_at: Some(Timestamp(7)),
+        reports_removed_at: Some(Timestamp(8)),
         ..run
     }
 }

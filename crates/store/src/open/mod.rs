@@ -1,10 +1,12 @@
 //! Opening: setting a database up and bringing the tables to this version.
 
 mod file;
+mod inspect;
 mod postgres;
 mod sqlite;
 
 pub(crate) use file::Identity;
+pub use inspect::Inspection;
 pub use postgres::masked;
 pub(crate) use postgres::{Claim, Server};
 

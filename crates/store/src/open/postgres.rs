@@ -31,7 +31,7 @@ const CLAIM: &str = "1396862835, hashtext(current_schema())";
 const MIGRATION: &str = "1396862836, hashtext(current_schema())";
 
 /// Who holds the claim.
-const HOLDER: &str = "SELECT a.pid::bigint, COALESCE(a.application_name, ''), COALESCE(host(a.client_addr), 'the same machine'), \
+pub(super) const HOLDER: &str = "SELECT a.pid::bigint, COALESCE(a.application_name, ''), COALESCE(host(a.client_addr), 'the same machine'), \
     to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), COALESCE(a.usename, '')::text \
     FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
     WHERE l.locktype = 'advisory' AND l.granted AND l.classid::bigint = 1396862835 AND l.objsubid = 2 \

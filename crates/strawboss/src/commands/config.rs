@@ -237,6 +237,7 @@ fn shown(settings: &Settings) -> Value {
         },
         "scheduler": { "preempt": settings.scheduler.preempt, "auto_resume": settings.scheduler.auto_resume },
         "projects_dir": settings.projects_dir,
+        "retention": settings.retention,
         "projects": projects,
     })
 }

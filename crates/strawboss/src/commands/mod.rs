@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod mock_model;
 pub(crate) mod project;
+pub(crate) mod retention;
 pub(crate) mod review;
 pub(crate) mod run;
 pub(crate) mod session;

@@ -256,6 +256,9 @@ pub(super) fn described(detail: &RunDetail) -> String {
     text.push_str(&entry("used", &words::usage(&run.usage)));
     text.push_str(&entry("merged as", detail.merged_commit.as_deref().unwrap_or_default()));
     text.push_str(&entry("not merged", detail.merge_problem.as_deref().unwrap_or_default()));
+    for (what, removed) in [("recording", detail.recording_removed_at), ("reports", detail.reports_removed_at)] {
+        text.push_str(&entry(what, &removed.map(removed_on).unwrap_or_default()));
+    }
     for check in &detail.checks {
         text.push_str(&words::entry("check", &checked(check, colour), colour));
     }
@@ -266,6 +269,11 @@ pub(super) fn described(detail: &RunDetail) -> String {
     }
     text.push_str(&entry("summary", detail.summary.as_deref().unwrap_or_default().trim_end()));
     text
+}
+
+/// Says why there is nothing to see any more.
+fn removed_on(at: i64) -> String {
+    format!("removed by retention on {}", words::moment(at))
 }
 
 fn commits(detail: &RunDetail) -> String {
@@ -322,7 +330,14 @@ async fn logs(api: &Api, context: &Context, run: &str, follow: bool, raw: bool) 
             Err(error) => return Err(error),
         };
         match (ended, over) {
-            (true, _) if !follow => return Ok(ExitStatus::Success),
+            (true, _) if !follow => {
+                if offset == 0
+                    && let Some(at) = detail(api, run).await?.value.recording_removed_at
+                {
+                    output::note(&format!("the recording of {run} was {}", removed_on(at)));
+                }
+                return Ok(ExitStatus::Success);
+            }
             // What was over before the last look had nothing more to say.
             (true, Ok(Some(outcome))) => {
                 output::note(&format!("{run} {}", outcome.map_or("finished", RunOutcome::word)));
@@ -355,7 +370,14 @@ async fn events(api: &Api, run: &str, follow: bool) -> Result<ExitStatus, Failur
             }
         }
         match over {
-            _ if !follow => return Ok(ExitStatus::Success),
+            _ if !follow => {
+                if after == 0
+                    && let Some(at) = detail(api, run).await?.value.reports_removed_at
+                {
+                    output::note(&format!("the reports of {run} were {}", removed_on(at)));
+                }
+                return Ok(ExitStatus::Success);
+            }
             Some(outcome) => return Ok(outcome_status(outcome)),
             None => tokio::time::sleep(AGAIN).await,
         }

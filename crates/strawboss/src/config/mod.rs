@@ -8,6 +8,7 @@ mod folders;
 pub(crate) mod origin;
 pub(crate) mod problem;
 mod projects;
+mod retention;
 mod sections;
 mod service;
 pub(crate) mod settings;
@@ -249,6 +250,7 @@ fn read(
     let scheduler = service::scheduler(table.table("scheduler", problems), problems);
     let log = service::log(table.table("log", problems), environment, problems);
     let backup = backup::backup(table.table("backup", problems), folder, environment, problems);
+    let retention = retention::retention(table.table("retention", problems), environment, problems);
     table.finish(problems);
     Some(Settings {
         server: server?,
@@ -261,6 +263,7 @@ fn read(
         providers,
         runner: runner?,
         scheduler,
+        retention,
         log,
         backup,
     })

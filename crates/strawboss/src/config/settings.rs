@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) providers: Vec<Provider>,
     pub(crate) runner: Runner,
     pub(crate) scheduler: Scheduler,
+    pub(crate) retention: strawboss_core::retention::Retention,
     pub(crate) log: Log,
     /// None: no backup is made by itself.
     pub(crate) backup: Option<Backup>,

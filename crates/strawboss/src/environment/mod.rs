@@ -52,6 +52,9 @@ variables! {
     DATABASE_URL = "DATABASE_URL", "`sqlite`, or `postgres://user:password@host:5432/database`; overrules `database`. What libpq reads from `PGPASSWORD`, `PGPASSFILE`, `PGSSLMODE` and their like counts too.", "`sqlite`";
     BACKUP_DIR = "STRAWBOSS_BACKUP_DIR", "Where backups are made by themselves; overrules `backup.folder`.", "none are made";
     BACKUP_RECIPIENTS = "STRAWBOSS_BACKUP_RECIPIENTS", "Public keys of age (`age1…`) that backups are encrypted for, with blanks or commas between them; overrules `backup.recipients`.", "backups are not encrypted";
+    RETENTION_RECORDINGS_AGE = "STRAWBOSS_RETENTION_RECORDINGS_AGE", "How long recordings of terminals are kept after a run's end: `90d`, or `never` to keep all; overrules `retention.recordings.age`.", "`90d`";
+    RETENTION_RECORDINGS_SIZE = "STRAWBOSS_RETENTION_RECORDINGS_SIZE", "How large all recordings together may be: `20g`, or `never` for no limit; overrules `retention.recordings.size`.", "`20g`";
+    RETENTION_REPORTS_AGE = "STRAWBOSS_RETENTION_REPORTS_AGE", "How long reports of runs are kept: `180d`, or `never` to keep all; overrules `retention.reports.age`.", "`180d`";
     LOG_LEVEL = "LOG_LEVEL", "`error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,strawboss_engine=debug`; overrules `log.level`.", "`info`; for other commands than `serve`, `warn`";
     LOG_FORMAT = "STRAWBOSS_LOG_FORMAT", "`pretty` or `json`; overrules `log.format`.", "`pretty`";
     LOG_FILES = "STRAWBOSS_LOG_FILES", "`true` or `false`: whether the log is also written to `logs` in the data directory; overrules `log.files`.", "`false`";

@@ -212,6 +212,7 @@ impl Service {
         let mut engine_config = EngineConfig::new(data_dir.path().to_owned(), catalog(settings, environment), supervisor);
         engine_config.slots = settings.runner.max_concurrent;
         engine_config.gpus = gpus;
+        engine_config.retention = settings.retention;
         engine_config.sources =
             sources(&settings.backlogs, &config.file, Some(data_dir.path())).into_iter().collect::<Result<_, Failure>>()?;
         let stop_doors = CancellationToken::new();

@@ -88,14 +88,28 @@ fn a_line_that_ends_with_a_blank() {
 #[test]
 fn an_action_that_is_not_pinned() {
     let workflow = ".github/workflows/ci.yml";
-    breaks("unpinned-action", 2, workflow, "steps:\n  - uses: actions/checkout@v4\n");
-    breaks("unpinned-action", 1, workflow, "uses: \"aquasecurity/trivy-action@0.20.0\"\n");
-    breaks("unpinned-action", 1, workflow, "uses: docker://alpine:3\n");
+    let steps = |step: &str| format!("permissions: {{}}\nsteps:\n  - {step}\n");
+    let pin = "uses: actions/checkout@0123456789abcdef0123456789abcdef01234567";
+    breaks("unpinned-action", 3, workflow, &steps("uses: actions/checkout@v4"));
+    breaks("unpinned-action", 3, workflow, &steps("uses: \"aquasecurity/trivy-action@0.20.0\""));
+    breaks("unpinned-action", 3, workflow, &steps("uses: docker://alpine:3"));
+    breaks("unpinned-action", 3, workflow, &steps(pin));
     breaks("unpinned-action", 1, "ci/action.yaml", "uses: actions/checkout\n");
-    keeps(workflow, "  - uses: actions/checkout@0123456789abcdef0123456789abcdef01234567 # v4.2.0\n");
-    keeps(workflow, "  - uses: ./ci\n");
-    keeps(workflow, &format!("  - uses: docker://alpine@sha256:{}\n", "a".repeat(64)));
+    keeps(workflow, &steps(&format!("{pin} # v4.2.0")));
+    keeps(workflow, &steps("uses: ./ci"));
+    keeps(workflow, &steps(&format!("uses: docker://alpine@sha256:{}", "a".repeat(64))));
     keeps("docs/a.yml", "uses: actions/checkout@v4\n");
+}
+
+#[test]
+fn a_workflow_that_trusts_too_much() {
+    let workflow = ".github/workflows/ci.yml";
+    breaks("trusting-workflow", 1, workflow, "on: push\njobs:\n  a:\n    permissions: {}\n");
+    breaks("trusting-workflow", 2, workflow, "permissions: {}\non: pull_request_target\n");
+    breaks("trusting-workflow", 1, workflow, "permissions: write-all\n");
+    breaks("trusting-workflow", 3, workflow, "permissions: {}\nuses: ./ci\nsecrets: inherit\n");
+    keeps(workflow, "on: pull_request # never pull_request_target\npermissions:\n  contents: read\n");
+    keeps("docs/a.yml", "on: pull_request_target\n");
 }
 
 #[test]

@@ -6,8 +6,17 @@ use std::path::Path;
 type Rule = fn(&Source<'_>, &mut Vec<Finding>);
 
 /// Every rule.
-pub(super) const ALL: &[Rule] =
-    &[long_file, module_doc, unfinished, sleeping_test, trailing_blank, unpinned_action, machine_path, dead_link];
+pub(super) const ALL: &[Rule] = &[
+    long_file,
+    module_doc,
+    unfinished,
+    sleeping_test,
+    trailing_blank,
+    unpinned_action,
+    trusting_workflow,
+    machine_path,
+    dead_link,
+];
 
 /// The most lines of a source file. Past 400 one looks for the seam; past this one has missed it.
 const MOST_LINES: usize = 600;
@@ -120,15 +129,39 @@ fn unpinned_action(source: &Source<'_>, to: &mut Vec<Finding>) {
     for (index, line) in source.lines.iter().enumerate() {
         let line = line.trim_start().trim_start_matches("- ");
         let Some(action) = line.strip_prefix("uses:") else { continue };
-        let action = action.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        let (action, version) = action.split_once('#').unwrap_or((action, ""));
+        let action = action.trim().trim_matches(['"', '\'']);
         let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let pinned = action.starts_with("./")
             || action.rsplit_once("@sha256:").is_some_and(|(_, digest)| is_hex(digest, 64))
-            || action.rsplit_once('@').is_some_and(|(_, commit)| is_hex(commit, 40));
+            || action.rsplit_once('@').is_some_and(|(_, commit)| is_hex(commit, 40) && version.trim().starts_with('v'));
         if !pinned {
             let what = format!("the action `{action}` is not pinned");
             let mend = "Name a commit (40 hex digits) or a digest, with the version in a comment: a tag can be moved.";
             report(source, index, "unpinned-action", what, mend, to);
+        }
+    }
+}
+
+/// What a workflow may do is said in it, and a stranger's change never runs with our rights.
+fn trusting_workflow(source: &Source<'_>, to: &mut Vec<Finding>) {
+    if !source.path.starts_with(".github/workflows") || !source.has_extension(&["yml", "yaml"]) {
+        return;
+    }
+    if !source.lines.iter().any(|line| line.starts_with("permissions:")) {
+        let what = "the workflow does not say what it may do".to_owned();
+        report(source, 0, "trusting-workflow", what, "Begin with `permissions: {}` and give each job what it needs.", to);
+    }
+    for (index, line) in source.lines.iter().enumerate() {
+        let code = line.split('#').next().unwrap_or_default();
+        for (word, mend) in [
+            ("pull_request_target", "Use `pull_request`: it has no secrets and no right to write."),
+            ("secrets: inherit", "Name the secrets that are needed."),
+            ("write-all", "Name the rights that are needed."),
+        ] {
+            if code.contains(word) {
+                report(source, index, "trusting-workflow", format!("`{word}` stands here"), mend, to);
+            }
         }
     }
 }

@@ -27,6 +27,7 @@ import { useRunEvents } from "./activity/useRunEvents";
 import { ChecksPanel } from "./ChecksPanel";
 import { DiffPanel } from "./diff/DiffPanel";
 import { Facts } from "./Facts";
+import { Removed } from "./Removed";
 import styles from "./RunPage.module.css";
 import { SayLine } from "./SayLine";
 import { Standing } from "./Standing";
@@ -73,7 +74,11 @@ function RunView({ detail }: { detail: RunDetail }) {
       fill: true,
       panel: (
         <ErrorBoundary what="the terminal">
-          <TerminalView run={run} />
+          {detail.recording_removed_at == null ? (
+            <TerminalView run={run} />
+          ) : (
+            <Removed what="The recording of this terminal was" at={detail.recording_removed_at} />
+          )}
           {!shell && <SayLine run={run} />}
         </ErrorBoundary>
       ),
@@ -93,7 +98,16 @@ function RunView({ detail }: { detail: RunDetail }) {
         detail.checks.length > 0 ? <CheckMarks checks={detail.checks} green={run.green ?? null} /> : "Checks",
       panel: <ChecksPanel detail={detail} />,
     },
-    { id: "activity", label: "Activity", panel: <ActivityPanel {...events} /> },
+    {
+      id: "activity",
+      label: "Activity",
+      panel:
+        detail.reports_removed_at == null ? (
+          <ActivityPanel {...events} />
+        ) : (
+          <Removed what="The reports of this run were" at={detail.reports_removed_at} />
+        ),
+    },
     { id: "prompt", label: "Prompt", panel: <p className={styles.prompt}>{detail.prompt}</p> },
   ];
 

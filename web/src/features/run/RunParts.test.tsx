@@ -6,6 +6,7 @@ import { aDetail, aRun, aTask, NOW } from "../../test/fixtures";
 import { ChecksPanel } from "./ChecksPanel";
 import { DiffPanel } from "./diff/DiffPanel";
 import { Facts } from "./Facts";
+import { Removed } from "./Removed";
 import { SayLine } from "./SayLine";
 import { Standing } from "./Standing";
 
@@ -99,6 +100,14 @@ describe("Standing", () => {
     renderAt(<Standing detail={aDetail(run, { merge_problem: "Conflict in `a.rs`." })} task={undefined} />);
     expect(screen.getByRole("alert")).toHaveTextContent("It did not land on main");
     expect(screen.getByRole("alert")).toHaveTextContent("Conflict in a.rs.");
+  });
+});
+
+describe("Removed", () => {
+  it("says what went, why, and when", () => {
+    renderAt(<Removed what="The recording of this terminal was" at={Date.UTC(2026, 1, 3, 12)} />);
+    const text = screen.getByText(/^The recording of this terminal was removed by retention on/);
+    expect(text).toHaveTextContent("2026");
   });
 });
 

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use strawboss_core::project::{AfterMerge, AgentEntry, AgentKind, Approval, Catalog, Limits, Project, Repository, ReviewMode};
-use strawboss_core::runner::{FoundSandbox, Runner, RunnerError, RunnerInfo, SandboxHandle, SandboxSpec, SandboxStatus, Tool};
+use strawboss_core::runner::{
+    FoundSandbox, KeptFolder, Runner, RunnerError, RunnerInfo, SandboxHandle, SandboxSpec, SandboxStatus, Tool,
+};
 use strawboss_core::{ProjectName, RunId, SandboxId, Timestamp};
 use strawboss_engine::link::{FromLink, SupervisorLink, ToLink};
 use strawboss_engine::ports::{Doors, SystemClock};
@@ -81,6 +83,14 @@ impl Runner for FakeRunner {
 
     async fn run_volume_remove(&self, _run: &RunId) -> Result<(), RunnerError> {
         Ok(())
+    }
+
+    async fn kept(&self, _tools: &[Tool]) -> Result<Vec<KeptFolder>, RunnerError> {
+        Ok(Vec::new())
+    }
+
+    async fn kept_remove(&self, _key: &str) -> Result<bool, RunnerError> {
+        Ok(true)
     }
 }
 

@@ -11,7 +11,7 @@ use nix::sys::statvfs::statvfs;
 use std::net::TcpListener;
 use std::path::Path;
 use strawboss_core::runner::Runner as _;
-use strawboss_runner::DockerRunner;
+use strawboss_runner::{DockerRunner, EngineFacts};
 
 /// Below this nothing works for long.
 const DISK_FAIL: u64 = 512 << 20;
@@ -82,23 +82,35 @@ pub(super) fn data_dir(settings: &Settings) -> Vec<Finding> {
             }
         }
     };
-    let disk = match statvfs(folder) {
+    let mut found = vec![place, disk("disk", folder)];
+    if settings.server.doors_dir != *path {
+        found.push(disk("disk of the doors", standing(&settings.server.doors_dir)));
+    }
+    found
+}
+
+/// Whether there is room where a folder is.
+fn disk(what: &str, folder: &Path) -> Finding {
+    match statvfs(folder) {
         Ok(disk) => {
             #[expect(clippy::useless_conversion, reason = "the widths differ between platforms")]
             let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
-            let detail = format!("{} free at {}", words::size(free), folder.display());
-            let fix = "Make room, or name a folder on another disk with `server.data_dir`.";
-            match free {
-                0..DISK_FAIL => Finding::fail("disk", detail, fix),
-                DISK_FAIL..DISK_WARN => Finding::warn("disk", detail, fix),
-                _ => Finding::ok("disk", detail),
-            }
+            room(what, folder, free)
         }
         Err(error) => {
-            Finding::warn("disk", format!("the room at {} is not known: {error}", folder.display()), "Look with `df -h`.")
+            Finding::warn(what, format!("the room at {} is not known: {error}", folder.display()), "Look with `df -h`.")
         }
-    };
-    vec![place, disk]
+    }
+}
+
+fn room(what: &str, folder: &Path, free: u64) -> Finding {
+    let detail = format!("{} free at {}", words::size(free), folder.display());
+    let fix = "Make room (`strawboss retention apply` removes what is kept no longer), or name a folder on another disk.";
+    match free {
+        0..DISK_FAIL => Finding::fail(what, detail, fix),
+        DISK_FAIL..DISK_WARN => Finding::warn(what, detail, fix),
+        _ => Finding::ok(what, detail),
+    }
 }
 
 /// The port: free, or ours.
@@ -147,6 +159,15 @@ pub(super) async fn runner(settings: &Settings) -> (Finding, bool) {
     }
 }
 
+/// What the engine says of itself, and its clock.
+pub(super) async fn engine(settings: &Settings) -> (Option<EngineFacts>, Option<Finding>) {
+    let before = strawboss_core::Timestamp(words::now());
+    // That it does not answer was said already.
+    let facts = DockerRunner::new(docker_config(settings, "doctor")).facts().await.ok();
+    let clock = facts.as_ref().and_then(|facts| super::deployment::engine(facts, before));
+    (facts, clock)
+}
+
 /// The agents' own programs.
 pub(super) fn agents(settings: &Settings, environment: &Environment) -> Vec<Finding> {
     let used = |kind| {
@@ -168,4 +189,20 @@ pub(super) fn agents(settings: &Settings, environment: &Environment) -> Vec<Find
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::{DISK_FAIL, DISK_WARN, room};
+    use std::path::Path;
+
+    #[test]
+    fn little_room_is_said_before_there_is_none() {
+        for (free, verdict) in
+            [(0, Verdict::Fail), (DISK_FAIL, Verdict::Warn), (DISK_WARN - 1, Verdict::Warn), (DISK_WARN, Verdict::Ok)]
+        {
+            assert_eq!(room("disk", Path::new("/"), free).result, verdict, "{free}");
+        }
+    }
 }

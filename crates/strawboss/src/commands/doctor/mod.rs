@@ -1,6 +1,9 @@
 //! `strawboss doctor`: everything that a service needs, looked at one by one; what is wrong and how to mend it.
 
+mod certificate;
+mod deployment;
 mod door;
+mod gpu;
 mod machine;
 mod network;
 mod work;
@@ -27,9 +30,15 @@ pub(crate) struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Leave out what takes long: sandboxes of each image, providers, hosts and repositories over the network
+    /// Leave out what takes long: sandboxes of each image, providers, hosts, certificates and repositories over the network
     #[arg(long)]
     quick: bool,
+    /// Where browsers reach the service over TLS, `name` or `name=host:port`; else each of `server.public_names`
+    #[arg(long, value_name = "NAME")]
+    tls: Vec<String>,
+    /// Look at the certificate in this file, too
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<std::path::PathBuf>,
 }
 
 /// What a look found.
@@ -128,17 +137,31 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatu
     report.say(machine::variables(&context.environment))?;
     report.say([machine::git().await])?;
     report.say([machine::supervisor(&context.environment)])?;
+    report.say(deployment::versions(&context.environment).await)?;
     if let Some(Config { settings, file, .. }) = &config {
         report.say(machine::data_dir(settings))?;
         report.say([machine::port(settings)])?;
+        report.say(deployment::database(settings).await)?;
         let (finding, engine) = machine::runner(settings).await;
         report.say([finding])?;
+        let (facts, finding) = if engine { machine::engine(settings).await } else { (None, None) };
+        report.say(finding)?;
+        if gpu::wanted(settings) {
+            let elsewhere = facts.as_ref().is_some_and(|facts| !facts.host.starts_with("unix://"));
+            report.say(gpu::judge(&gpu::Driver::probe().await, facts.as_ref(), elsewhere))?;
+        }
         report.say(machine::agents(settings, &context.environment))?;
         report.say(work::providers(settings, &context.environment, args.quick).await)?;
         report.say(work::backlogs(settings, file).await)?;
         report.say(work::projects(settings, args.quick).await)?;
         if !args.quick {
             report.say(network::hosts(settings).await)?;
+            for (name, place) in tls(&args.tls, &settings.server.public_names) {
+                report.say([certificate::served(&place, &name).await])?;
+            }
+        }
+        if let Some(file) = &args.certificate {
+            report.say([certificate::filed(file, settings.server.public_names.first().map(String::as_str))])?;
         }
         if engine && !args.quick {
             for image in door::images(settings) {
@@ -161,6 +184,15 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatu
     Ok(if worst == Verdict::Fail { ExitStatus::Failure } else { ExitStatus::Success })
 }
 
+/// Names that people use, and where each is reached.
+fn tls(named: &[String], public: &[String]) -> Vec<(String, String)> {
+    let place = |text: &String| {
+        let (name, place) = text.split_once('=').unwrap_or((text, text));
+        (name.split(':').next().unwrap_or(name).to_owned(), place.to_owned())
+    };
+    if named.is_empty() { public.iter().map(place).collect() } else { named.iter().map(place).collect() }
+}
+
 fn configured(config: &Config) -> Vec<Finding> {
     let mut found = vec![Finding::ok("configuration", config.file.display().to_string())];
     for warning in config.report.warnings() {
@@ -181,6 +213,19 @@ fn misconfigured(error: &ConfigError) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::{Finding, line};
+
+    #[test]
+    fn a_certificate_is_looked_for_where_people_reach_the_service() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let pair = |name: &str, place: &str| (name.to_owned(), place.to_owned());
+        let public = texts(&["crew.example.org"]);
+        assert_eq!(super::tls(&[], &public), [pair("crew.example.org", "crew.example.org")]);
+        let named = texts(&["a.example.org:8443", "b.example.org=edge:8443"]);
+        assert_eq!(
+            super::tls(&named, &public),
+            [pair("a.example.org", "a.example.org:8443"), pair("b.example.org", "edge:8443")]
+        );
+    }
 
     #[test]
     fn a_finding_says_what_is_wrong_and_how_to_mend_it() {
