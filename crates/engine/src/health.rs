@@ -71,7 +71,11 @@ impl Health {
                     unknown(format!("not observed for {} s; then: {}", (now.0 - at) / 1000, seen.detail), at, Some(at))
                 }
                 // The clock may have been set back since: nothing that is shown began later than now.
-                _ => PartView { since: seen.since.min(now.0), observed_at: seen.observed_at.map(|at| at.min(now.0)), ..seen.clone() },
+                _ => PartView {
+                    since: seen.since.min(now.0),
+                    observed_at: seen.observed_at.map(|at| at.min(now.0)),
+                    ..seen.clone()
+                },
             },
         }
     }

@@ -45,7 +45,13 @@ impl Repository {
     /// Runs git in it; what it printed, trimmed.
     pub fn git(&self, args: &[&str]) -> Result<String> {
         let mut command = Command::new("git");
-        command.arg("-C").arg(&self.path).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        // The person whose it is may be another user.
+        command
+            .args(["-c", "safe.directory=*", "-C"])
+            .arg(&self.path)
+            .args(args)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1");
         Ok(run(&mut command)?.trim().to_owned())
     }
 

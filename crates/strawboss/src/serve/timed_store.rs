@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 use strawboss_core::run::{Run, Sandbox};
-use strawboss_core::store::{ApiToken, ChangeSet, Message, Store, StoreError, StoredReport, TaskFilter};
+use strawboss_core::store::{ApiToken, ChangeSet, Message, ReportTotal, Store, StoreError, StoredReport, TaskFilter};
 use strawboss_core::task::Task;
 use strawboss_core::{RunId, SandboxId, TaskId, TaskState, Timestamp};
 
@@ -122,6 +122,14 @@ impl Store for TimedStore {
 
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError> {
         timed(WRITE, self.inner.setting_init(key, value)).await
+    }
+
+    async fn report_totals(&self) -> Result<Vec<ReportTotal>, StoreError> {
+        timed(READ, self.inner.report_totals()).await
+    }
+
+    async fn project_last_runs(&self) -> Result<Vec<(String, Timestamp, bool)>, StoreError> {
+        timed(READ, self.inner.project_last_runs()).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
