@@ -11,8 +11,8 @@ help: ## What can be made
 demo: ## The main job on a sample backlog, with real agents and no account (ONCE=1 ends when it is Completed)
 	@demo/run.sh
 
-test: ## Every test there is: Rust, web, end to end
-	@scripts/test.sh
+test: ## Every test there is: Rust, web, end to end (FAST=1: what needs neither a Docker engine nor a browser)
+	@FAST=$(FAST) scripts/test.sh
 
 check: ## Format, lints, licences, tidiness, generated files
 	@scripts/check.sh

@@ -1,10 +1,23 @@
 #!/usr/bin/env bash
 # Every test there is, against real parts: installs what is missing, starts a Docker engine when none answers, builds, runs.
 # Anything that this starts, it ends.
+#
+#   FAST=1   only what needs neither an engine nor a browser: the web front's and the crates' own tests
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s\n' "$*" >&2; }
+
+if [ "${FAST:-}" = 1 ]; then
+  step "the web front"
+  scripts/web.sh build
+  scripts/web.sh test
+  step "the crates, without an engine"
+  cargo test --locked --no-fail-fast --package strawboss-core --package strawboss-protocol --package strawboss-store \
+    --package strawboss-backlog --package strawboss-agent --package strawboss-engine --package strawboss-gateway \
+    --package strawboss-server
+  exit
+fi
 
 step "packages"
 scripts/lab/packages.sh
@@ -18,6 +31,9 @@ trap '[ "${started:-}" = yes ] && scripts/lab/engine.sh stop' EXIT
 eval "$(scripts/lab/engine.sh env)"
 step "the sandbox image"
 scripts/lab/sandbox-image.sh
+step "Compose and the base images of the system"
+scripts/lab/compose.sh
+scripts/lab/base-image.sh debian:bookworm-slim
 step "the Claude Code CLI"
 STRAWBOSS_CLAUDE_DIR=$(scripts/lab/agents.sh)
 export STRAWBOSS_CLAUDE_DIR

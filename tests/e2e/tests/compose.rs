@@ -174,7 +174,7 @@ async fn the_main_job_runs_inside_it_and_outlives_down_and_up() -> Result<()> {
 
     // State, recordings, tokens and the certificate persist; only containers went.
     let token = system.token()?;
-    let recording = format!("/api/v1/runs/{}.1/terminal?from=0", tasks[0]["id"].as_str().context("no id")?);
+    let recording = format!("/api/v1/runs/{}.1/terminal?from=0", tasks["items"][0]["id"].as_str().context("no id")?);
     let recorded = system.client().get(system.url(&recording)).bearer_auth(&token).send().await?.bytes().await?;
     let certificate = system.done(&["exec", "-T", "edge", "cat", "/etc/edge/certificates/fullchain.pem"])?;
     system.done(&["down", "--timeout", "30"])?;
