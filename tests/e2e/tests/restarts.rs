@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use std::sync::Arc;
-use strawboss_testkit::{Postgres, Repository, RunnerKind, Stop, World, WorldOptions};
+use strawboss_testkit::{OwnEngine, Postgres, Repository, RunnerKind, Stop, World, WorldOptions};
 
 const RUNS: usize = 20;
 const TIMES: usize = 10;
@@ -101,6 +101,65 @@ async fn twenty_agents_work_on_while_control_plane_and_database_are_restarted_te
         let repository = &repositories[row % 4];
         assert_eq!(repository.file("main", &format!("row-{row}.txt")).as_deref(), Some(format!("row-{row}").as_str()));
         ensure!(world.terminal(&began[row]).await?.contains(&format!("row {row} heard enough")), "row {row}");
+    }
+    world.until("nothing is left behind", async |world| Ok(world.leftovers()?.is_empty().then_some(()))).await?;
+    world.stop().await
+}
+
+/// An agent that is begun again goes on with what it had.
+fn resumable(row: usize) -> String {
+    format!("echo begun >> begun-{row}.txt; echo \"row {row} is at work\"; read -r word; echo row-{row} >> row-{row}.txt")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_agents_go_on_after_each_of_ten_restarts_of_the_engine() -> Result<()> {
+    let mut engine = OwnEngine::start()?;
+    let options = WorldOptions {
+        runner: RunnerKind::Docker,
+        slots: u32::try_from(RUNS)?,
+        engine: Some(engine.host()),
+        ..WorldOptions::default()
+    };
+    let mut world = World::new(options)?;
+    let more = "agent: shell\nreview: auto\nmax_concurrent: 20\nlimits: { memory: 64m, pids: 64 }\n";
+    let repository = world.project("One", &[("README.md", "one\n")], more)?;
+    for row in 0..RUNS {
+        world.backlog().append("One", "1", "Pending", &resumable(row), ",,")?;
+    }
+    world.start().await?;
+    let mut tasks = Vec::new();
+    for round in 0..=TIMES {
+        if round > 0 {
+            if round % 2 == 0 {
+                engine.kill()?
+            } else {
+                engine.stop()?
+            }
+            engine.again("")?;
+        }
+        tasks = world
+            .until("every agent at work again", async |world| {
+                let tasks = world.tasks().await?;
+                for task in &tasks {
+                    let run = task["run"]["id"].as_str().unwrap_or_default();
+                    let at_work = task["attempts"] == round + 1 && task["run"]["state"] == "working";
+                    if !at_work || !world.terminal_has(run, "is at work").await? {
+                        return Ok(None);
+                    }
+                }
+                Ok((tasks.len() == RUNS).then_some(tasks))
+            })
+            .await?;
+    }
+    for task in &tasks {
+        let run = task["run"]["id"].as_str().context("no run")?;
+        world.post(&format!("/api/v1/runs/{run}/say"), serde_json::json!({ "text": "enough" })).await?;
+    }
+    world.until_statuses(&["Completed"; RUNS]).await?;
+    for row in 0..RUNS {
+        let begun = repository.file("main", &format!("begun-{row}.txt")).unwrap_or_default();
+        assert_eq!(begun, ["begun"; TIMES + 1].join("\n"), "row {row} lost what it had, or did it twice");
+        assert_eq!(repository.file("main", &format!("row-{row}.txt")).as_deref(), Some(format!("row-{row}").as_str()));
     }
     world.until("nothing is left behind", async |world| Ok(world.leftovers()?.is_empty().then_some(()))).await?;
     world.stop().await

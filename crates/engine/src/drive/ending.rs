@@ -13,6 +13,9 @@ use strawboss_core::store::ChangeSet;
 use strawboss_core::task::Task;
 use strawboss_core::{BlockCode, BlockReason, RunId, RunOutcome, Timestamp};
 
+/// How much more often a run is tried again whose agent was at work when the machinery failed.
+const BEGUN_TRIES: u32 = 5;
+
 /// The longest sentence on how a run ended, in characters: what the machinery says may be as long as it likes.
 const DETAIL_LIMIT: usize = 4000;
 
@@ -238,8 +241,11 @@ pub(super) async fn blocked(
 /// The machinery failed: the task is tried again a little later, up to a limit.
 pub(super) async fn machinery(shared: &Arc<Shared>, work: &Work, why: &str, saved: Saved) -> Result<(), StepError> {
     let backoff = i64::try_from(shared.config.backoff.as_millis()).unwrap_or(BACKOFF_LIMIT_MS);
-    let tries = shared.config.machinery_tries;
     let begun = rescue::has_begun(shared, &work.run.id).await?;
+    // What had an agent at work can start agents: engines are restarted and machines switched off, more often than a
+    // machinery that starts nothing is worth trying.
+    let (tries, growth) =
+        if begun { (shared.config.machinery_tries.saturating_mul(BEGUN_TRIES), 0) } else { (shared.config.machinery_tries, 1) };
     let problem = saved.problem.as_ref().map(|problem| format!(" {problem}")).unwrap_or_default();
     end(
         shared,
@@ -263,7 +269,7 @@ pub(super) async fn machinery(shared: &Arc<Shared>, work: &Work, why: &str, save
                     now,
                 )?);
             }
-            let wait = backoff.saturating_mul(1 << task.machinery_failures.min(16)).min(BACKOFF_LIMIT_MS);
+            let wait = backoff.saturating_mul(1 << (growth * task.machinery_failures).min(16)).min(BACKOFF_LIMIT_MS);
             // Whatever an agent may have done goes on: on the volume, or from what was saved.
             let resume = begun || run.agent_session.is_some() || run.saved_ref.is_some();
             Ok(task.requeue(resume, now.plus_ms(wait), now)?)
