@@ -122,6 +122,13 @@ pub const METRICS: &[Metric] = &[
     gauge("strawboss_source_readable", &[SOURCE], "1 when the last look could read the source."),
     gauge("strawboss_source_items", &[SOURCE], "Rows of the source."),
     gauge("strawboss_source_problems", &[SOURCE], "What is wrong in the source."),
+    gauge(
+        "strawboss_backup_last_seconds",
+        &[],
+        "When the newest scheduled backup was made, since 1970 UTC; absent until one is known.",
+    ),
+    gauge("strawboss_backup_bytes", &[], "How large the newest one is that this process made."),
+    counter("strawboss_backup_failures_total", &[], "Scheduled backups that could not be made."),
     gauge("strawboss_data_dir_free_bytes", &[], "Room on the disk of the data directory that this user may fill."),
     gauge("strawboss_data_dir_size_bytes", &[], "How large that disk is."),
     counter(

@@ -37,6 +37,10 @@ pub(crate) async fn run(configured: Configured, store: Arc<SqlStore>, data_dir: 
     }
 }
 
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
 fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
@@ -45,6 +49,7 @@ fn now() -> i64 {
 fn due_in(configured: &Configured) -> Duration {
     let newest = list(&configured.folder).ok().and_then(|backups| backups.last().map(|backup| backup.made_at));
     let Some(newest) = newest else { return Duration::ZERO };
+    metrics::gauge!("strawboss_backup_last_seconds").set(seconds(newest));
     // A backup of the future is one from before the clock was set back.
     let age = Duration::from_millis(u64::try_from(now() - newest).unwrap_or(0));
     configured.every.saturating_sub(age)
@@ -57,10 +62,13 @@ async fn one(configured: &Configured, store: &SqlStore, data_dir: &Path) -> bool
                 backup.file = %made.file.display(), backup.bytes = made.bytes, backup.encrypted = made.encrypted,
                 backup.rows = made.end.state.rows(), "a backup was made"
             );
+            metrics::gauge!("strawboss_backup_last_seconds").set(seconds(made.manifest.made_at));
+            metrics::gauge!("strawboss_backup_bytes").set(made.bytes as f64);
             tidy(configured);
             true
         }
         Err(failure) => {
+            metrics::counter!("strawboss_backup_failures_total").increment(1);
             tracing::error!(fix = failure.fix.as_deref().unwrap_or_default(), "no backup could be made: {}", failure.message);
             false
         }
