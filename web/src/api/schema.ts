@@ -114,6 +114,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What would go now. Nothing is removed. */
+        get: operations["retention_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes what is kept no longer (scope admin); refused while that is under way. */
+        post: operations["retention_apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reviews": {
         parameters: {
             query?: never;
@@ -1022,6 +1056,71 @@ export interface components {
             /** @description What is doubtful in the configuration. */
             warnings: string[];
         };
+        /** @description A thing that goes. */
+        RetentionItem: {
+            /**
+             * Format: int64
+             * @description How large it is, where that is known.
+             */
+            bytes?: number | null;
+            /** @description `age` or `size`. */
+            cause: string;
+            /** @description What it is: a run, a cache, a ref. */
+            id: string;
+            /** @description Why it is still there, when it should have been removed. */
+            problem?: string | null;
+            /**
+             * Format: int64
+             * @description Since when it is of no use, milliseconds since 1970 UTC.
+             */
+            since: number;
+        };
+        /** @description One kind of thing that is kept for a while. */
+        RetentionKind: {
+            /**
+             * Format: int64
+             * @description What is older goes, milliseconds; none: nothing goes for its age.
+             */
+            age_ms?: number | null;
+            /**
+             * Format: int64
+             * @description How large they were together, as far as that is known.
+             */
+            bytes?: number | null;
+            /**
+             * Format: int64
+             * @description How many there were.
+             */
+            count: number;
+            /** @description `recordings`, `reports`, `workspaces`, `caches`, `tools`, `branches`. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description How large all of it may be, bytes; none: nothing goes for its size.
+             */
+            most_bytes?: number | null;
+            /** @description Why they could not be looked at: then nothing of them goes. */
+            problem?: string | null;
+            /** @description What goes, the oldest first. */
+            remove: components["schemas"]["RetentionItem"][];
+            /**
+             * Format: int64
+             * @description How large that is together, as far as that is known.
+             */
+            remove_bytes?: number | null;
+        };
+        /** @description What retention would remove now, or removed. */
+        RetentionView: {
+            /** @description Whether it was removed; else it only would be. */
+            applied: boolean;
+            /**
+             * Format: int64
+             * @description When this was found, milliseconds since 1970 UTC.
+             */
+            at: number;
+            /** @description Each kind of thing. */
+            kinds: components["schemas"]["RetentionKind"][];
+        };
         /** @description A task that waits for a decision. */
         ReviewView: {
             /** @description The run with its evidence. */
@@ -1046,8 +1145,18 @@ export interface components {
             merged_commit?: string | null;
             /** @description What the agent was told first. */
             prompt: string;
+            /**
+             * Format: int64
+             * @description When retention removed the recording of its terminal.
+             */
+            recording_removed_at?: number | null;
             /** @description What the door refused. */
             refusals: components["schemas"]["RefusalView"][];
+            /**
+             * Format: int64
+             * @description When retention removed its reports.
+             */
+            reports_removed_at?: number | null;
             /** @description The run that it resumes. */
             resumes?: string | null;
             /** @description What lists show. */
@@ -1757,6 +1866,170 @@ export interface operations {
             };
             /** @description The credentials do not allow it */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The Host header names no address that this server is known by */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A defect; the log says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Something that it needs does not answer now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retention_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionView"];
+                };
+            };
+            /** @description What was sent makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No credentials, or ones that are not good */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credentials do not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The Host header names no address that this server is known by */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A defect; the log says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Something that it needs does not answer now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retention_apply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionView"];
+                };
+            };
+            /** @description What was sent makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No credentials, or ones that are not good */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credentials do not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Its state does not allow it now */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
