@@ -336,7 +336,8 @@ async fn a_look_says_version_clock_holder_and_what_is_in_the_way() {
     assert!(holder.starts_with("strawboss web-1, pid 7"), "{holder}");
     store.close().await;
     let name = database_of(&database.url);
-    database._server.sql("postgres", &format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only = on")).unwrap();
+    let server = Postgres::shared().unwrap();
+    server.sql("postgres", &format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only = on")).unwrap();
     let seen = SqlStore::inspect_postgres(&database.url).await.unwrap();
     assert_eq!(seen.read_only.as_deref(), Some("default_transaction_read_only is on"));
     let away = SqlStore::inspect_postgres("postgres://nobody@127.0.0.1:1/none").await;

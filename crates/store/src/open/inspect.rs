@@ -66,13 +66,11 @@ impl SqlStore {
             connection.close().await?;
             Ok(seen)
         };
-        match timeout(LOOK, looking).await {
-            Ok(seen) => seen.map_err(|error| super::refused(&place, "looking at it", &error)),
-            Err(_) => {
-                let why = format!("no answer in {} s", LOOK.as_secs());
-                Err(OpenError::Away { place, why, fix: crate::error::Trouble::Away.fix() })
-            }
-        }
+        let Ok(seen) = timeout(LOOK, looking).await else {
+            let why = format!("no answer in {} s", LOOK.as_secs());
+            return Err(OpenError::Away { place, why, fix: crate::error::Trouble::Away.fix() });
+        };
+        seen.map_err(|error| super::refused(&place, "looking at it", &error))
     }
 
     /// Looks at a file of SQLite, which must be there.

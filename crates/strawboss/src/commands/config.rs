@@ -11,6 +11,7 @@ use crate::output::style::{Tone, paint};
 use crate::output::{self, style, words};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use strawboss_core::retention::{Keep, Retention};
 use strawboss_protocol::api::ReloadView;
 use strawboss_server::TrustedProxy;
 
@@ -145,6 +146,28 @@ fn checked(config: Result<Config, ConfigError>) -> Result<ExitStatus, Failure> {
     Ok(status)
 }
 
+/// As it is written in the file.
+fn retention(retention: &Retention) -> Value {
+    let age = |keep: &Keep| match keep.age_ms {
+        None => "never".to_owned(),
+        Some(ms) if ms % 86_400_000 == 0 => format!("{}d", ms / 86_400_000),
+        Some(ms) => format!("{}s", ms / 1000),
+    };
+    let size = |keep: &Keep| match keep.bytes {
+        None => "never".to_owned(),
+        Some(bytes) if bytes % (1 << 30) == 0 => format!("{}g", bytes >> 30),
+        Some(bytes) => bytes.to_string(),
+    };
+    json!({
+        "recordings": { "age": age(&retention.recordings), "size": size(&retention.recordings) },
+        "reports": { "age": age(&retention.reports), "size": size(&retention.reports) },
+        "workspaces": { "age": age(&retention.workspaces) },
+        "caches": { "age": age(&retention.caches) },
+        "tools": { "age": age(&retention.tools) },
+        "branches": { "age": age(&retention.branches) },
+    })
+}
+
 fn shown(settings: &Settings) -> Value {
     let projects: serde_json::Map<String, Value> = settings
         .projects
@@ -237,7 +260,7 @@ fn shown(settings: &Settings) -> Value {
         },
         "scheduler": { "preempt": settings.scheduler.preempt, "auto_resume": settings.scheduler.auto_resume },
         "projects_dir": settings.projects_dir,
-        "retention": settings.retention,
+        "retention": retention(&settings.retention),
         "projects": projects,
     })
 }

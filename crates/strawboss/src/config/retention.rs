@@ -6,48 +6,39 @@ use super::units;
 use crate::environment::{self, Environment, Variable};
 use strawboss_core::retention::{Keep, Retention};
 
-const AGE_HINT: &str = "Write it like `90d` or `12h`, or `never`.";
-const SIZE_HINT: &str = "Write it like `20g`, or `never`.";
-
-/// An age in milliseconds; none: `never`.
-fn age(text: &str) -> Option<Option<i64>> {
-    match text.trim() {
-        "never" => Some(None),
-        text => units::duration(text).and_then(|age| i64::try_from(age.as_millis()).ok()).map(Some),
+/// An age in milliseconds, none for `never`; or how to write one.
+fn age(text: &str) -> Result<Option<i64>, &'static str> {
+    if text.trim() == "never" {
+        return Ok(None);
     }
+    let read = units::duration(text).and_then(|age| i64::try_from(age.as_millis()).ok());
+    read.map(Some).ok_or("Write it like `90d` or `12h`, or `never`.")
 }
 
-/// A size in bytes; none: `never`.
-fn size(text: &str) -> Option<Option<u64>> {
-    match text.trim() {
-        "never" => Some(None),
-        text => units::size(text).map(Some),
+/// A size in bytes, none for `never`; or how to write one.
+fn size(text: &str) -> Result<Option<u64>, &'static str> {
+    if text.trim() == "never" {
+        return Ok(None);
     }
+    units::size(text).map(Some).ok_or("Write it like `20g`, or `never`.")
 }
 
 fn judged<T>(
     field: &Field<'_>,
-    read: impl Fn(&str) -> Option<T>,
+    read: impl Fn(&str) -> Result<T, &'static str>,
     wanted: &str,
-    hint: &str,
     problems: &mut Problems,
 ) -> Option<T> {
     let text = field.text(problems)?;
-    let value = read(&text);
-    if value.is_none() {
-        problems.push(field.wrong(format_args!("must be {wanted}, not `{text}`")).hint(hint));
-    }
-    value
+    read(&text).map_err(|hint| problems.push(field.wrong(format_args!("must be {wanted}, not `{text}`")).hint(hint))).ok()
 }
 
 fn keep(table: &mut Table<'_>, key: &'static str, keep: &mut Keep, sized: bool, problems: &mut Problems) {
     let Some(mut table) = table.table(key, problems) else { return };
-    if let Some(read) = table.read("age", problems, |field, problems| judged(field, age, "an age", AGE_HINT, problems)) {
+    if let Some(read) = table.read("age", problems, |field, problems| judged(field, age, "an age", problems)) {
         keep.age_ms = read;
     }
-    if sized
-        && let Some(read) = table.read("size", problems, |field, problems| judged(field, size, "a size", SIZE_HINT, problems))
-    {
+    if sized && let Some(read) = table.read("size", problems, |field, problems| judged(field, size, "a size", problems)) {
         keep.bytes = read;
     }
     table.finish(problems);
@@ -56,15 +47,14 @@ fn keep(table: &mut Table<'_>, key: &'static str, keep: &mut Keep, sized: bool, 
 fn overrule<T>(
     variable: &Variable,
     environment: &Environment,
-    read: impl Fn(&str) -> Option<T>,
-    hint: &str,
+    read: impl Fn(&str) -> Result<T, &'static str>,
     to: &mut T,
     problems: &mut Problems,
 ) {
     let Some(text) = environment.get(variable) else { return };
     match read(text) {
-        Some(value) => *to = value,
-        None => {
+        Ok(value) => *to = value,
+        Err(hint) => {
             let name = variable.name;
             problems.push(Problem::of(name, format!("{name} cannot be `{text}`")).hint(hint));
         }
@@ -83,9 +73,9 @@ pub(super) fn retention(table: Option<Table<'_>>, environment: &Environment, pro
         table.finish(problems);
     }
     let Retention { recordings, reports, .. } = &mut retention;
-    overrule(&environment::RETENTION_RECORDINGS_AGE, environment, age, AGE_HINT, &mut recordings.age_ms, problems);
-    overrule(&environment::RETENTION_RECORDINGS_SIZE, environment, size, SIZE_HINT, &mut recordings.bytes, problems);
-    overrule(&environment::RETENTION_REPORTS_AGE, environment, age, AGE_HINT, &mut reports.age_ms, problems);
+    overrule(&environment::RETENTION_RECORDINGS_AGE, environment, age, &mut recordings.age_ms, problems);
+    overrule(&environment::RETENTION_RECORDINGS_SIZE, environment, size, &mut recordings.bytes, problems);
+    overrule(&environment::RETENTION_REPORTS_AGE, environment, age, &mut reports.age_ms, problems);
     retention
 }
 

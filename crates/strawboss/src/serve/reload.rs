@@ -67,6 +67,7 @@ fn after_restart(old: &Settings, new: &Settings) -> Vec<String> {
     add("runner.image", old.runner.image != new.runner.image);
     add("runner.gpus", old.runner.gpus != new.runner.gpus);
     add("scheduler", old.scheduler != new.scheduler);
+    add("retention", old.retention != new.retention);
     add("log.format", old.log.format != new.log.format);
     add("log.files", old.log.files != new.log.files);
     names
