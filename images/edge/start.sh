@@ -1,6 +1,10 @@
 #!/bin/sh
 # Starts nginx with TLS: with the certificate that is mounted, or with one of its own, made at the first start. Looks again
 # and again whether the certificate was renewed, and takes a good one over without dropping a connection.
+#
+#   edge           what the container runs
+#   edge take      inside a container that runs: reads a chain and its key (PEM) from standard input, and serves them from now
+#                  on; what does not fit together or has expired is refused, and nothing changes
 set -eu
 
 say() { printf '{"time":"%s","service":"edge","level":"%s","message":"%s"}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" >&2; }
@@ -67,6 +71,45 @@ make_own() {
   mv "$folder/.certificate.new" "$EDGE_CERTIFICATE"
   printf '%s\n' "$EDGE_NAMES" >"$folder/self-signed"
 }
+
+# What `edge take` does. Both files are new and whole before the first takes its place.
+take() {
+  [ "$EDGE_CERTIFICATE $EDGE_CERTIFICATE_KEY" = "$folder/fullchain.pem $folder/privkey.pem" ] ||
+    refuse "EDGE_CERTIFICATE and EDGE_CERTIFICATE_KEY name files of your own: replace those, and they are taken over within $EDGE_CHECK_SECONDS s"
+  [ -w "$folder" ] || refuse "the folder of certificates cannot be written: it belongs to $(stat -c %U:%G "$folder"); let www-data (33:33) have the volume"
+  umask 077
+  pem=$(head -c 262144)
+  EDGE_CERTIFICATE=$folder/.certificate.new EDGE_CERTIFICATE_KEY=$folder/.key.new
+  printf '%s\n' "$pem" | sed -n '/-----BEGIN CERTIFICATE-----/,/-----END CERTIFICATE-----/p' >"$EDGE_CERTIFICATE"
+  printf '%s\n' "$pem" | sed -n '/-----BEGIN .*PRIVATE KEY-----/,/-----END .*PRIVATE KEY-----/p' >"$EDGE_CERTIFICATE_KEY"
+  [ -s "$EDGE_CERTIFICATE" ] || refuse "there is no certificate in what came in; send the chain and the key: cat fullchain.pem privkey.pem | …"
+  [ -s "$EDGE_CERTIFICATE_KEY" ] || refuse "there is no key in what came in; send the chain and the key: cat fullchain.pem privkey.pem | …"
+  why=$(fault | sed "s#$folder/.certificate.new#that came in#; s#$folder/.key.new#that came in#")
+  [ -z "$why" ] || refuse "$why"
+  openssl x509 -in "$EDGE_CERTIFICATE" -noout -checkend 0 >/dev/null ||
+    refuse "it has expired ($(openssl x509 -in "$EDGE_CERTIFICATE" -noout -enddate | cut -d= -f2))"
+  for name in $EDGE_NAMES; do
+    openssl x509 -in "$EDGE_CERTIFICATE" -noout -checkhost "$name" -checkip "$name" 2>/dev/null | grep -q 'does match' ||
+      say warning "the certificate does not name $name, which is one of EDGE_NAMES: browsers that come by it refuse it"
+  done
+  if cmp -s "$EDGE_CERTIFICATE" "$folder/fullchain.pem" && cmp -s "$EDGE_CERTIFICATE_KEY" "$folder/privkey.pem"; then
+    rm -f "$EDGE_CERTIFICATE" "$EDGE_CERTIFICATE_KEY"
+    say info "this certificate is in use already"
+    return
+  fi
+  rm -f "$folder/self-signed"
+  mv "$EDGE_CERTIFICATE_KEY" "$folder/privkey.pem"
+  mv "$EDGE_CERTIFICATE" "$folder/fullchain.pem"
+  kill -HUP 1
+  say info "a new certificate is in use"
+}
+refuse() { rm -f "$folder/.certificate.new" "$folder/.key.new"; die "the certificate is not taken: $1"; }
+
+case "${1:-}" in
+  '') ;;
+  take) take; exit 0 ;;
+  *) die "there is nothing that is called $1; it runs, or takes a certificate: edge take" ;;
+esac
 
 if ours; then
   # A name that was added, an end that is near or a pair that does not fit: an own one is simply made again.

@@ -45,6 +45,8 @@ for folder in projects backlog backups; do
     if [ "$owner" = 0 ] && [ -z "$(ls -A "/$folder")" ]; then
       # Compose made it just now, since it was not there.
       chown "$uid:$gid" "/$folder"
+    elif [ "$owner" = 0 ]; then
+      echo "init: $variable belongs to root, and the control plane runs as $uid: if it cannot write there, give the folder to that user (chown -R $uid:$gid)" >&2
     else
       echo "init: $variable belongs to user $owner, and the control plane runs as $uid: if it cannot write there, set STRAWBOSS_UID to $owner in .env" >&2
     fi

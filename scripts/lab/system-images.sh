@@ -4,6 +4,8 @@
 #
 #   system-images.sh PROGRAMS TOOLS     folder with the program strawboss, folder with supervisor/
 #
+# STRAWBOSS_LAB_TAG: the tag that they get (default: lab). Whoever shares an engine takes one of their own.
+#
 # The image of Strawboss itself is made of these programs (PROGRAMS=prebuilt), everything else as its Dockerfile says.
 # PostgreSQL is Debian's, behind a stand-in for the official image.
 set -euo pipefail
@@ -11,7 +13,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 [ $# = 2 ] || { sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2; }
-programs=$1 tools=$2
+programs=$1 tools=$2 tag=${STRAWBOSS_LAB_TAG:-lab}
+[[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}$ ]] || die "STRAWBOSS_LAB_TAG is no tag of an image: $tag" "take letters, digits and ._-"
 "$REPO/scripts/lab/compose.sh"
 exports="$("$REPO/scripts/lab/engine.sh" env)" || exit 1
 eval "$exports"
@@ -39,12 +42,12 @@ cp -r "$REPO/images/strawboss" "$context/images/"
 cp "$programs/strawboss" "$context/dist/bin/"
 strip "$context/dist/bin/strawboss"
 cp -r "$tools/supervisor" "$context/dist/tools/"
-build strawboss/strawboss:lab "$context" --file "$context/images/strawboss/Dockerfile" --build-arg PROGRAMS=prebuilt --target runtime
-build strawboss/edge:lab "$REPO/images/edge"
-build strawboss/postgres:lab "$REPO/tests/compose/postgres"
+build "strawboss/strawboss:$tag" "$context" --file "$context/images/strawboss/Dockerfile" --build-arg PROGRAMS=prebuilt --target runtime
+build "strawboss/edge:$tag" "$REPO/images/edge"
+build "strawboss/postgres:$tag" "$REPO/tests/compose/postgres"
 "$REPO/scripts/lab/sandbox-image.sh" >/dev/null
 cat <<ENV
-STRAWBOSS_IMAGE=strawboss/strawboss:lab
-EDGE_IMAGE=strawboss/edge:lab
-POSTGRES_IMAGE=strawboss/postgres:lab
+STRAWBOSS_IMAGE=strawboss/strawboss:$tag
+EDGE_IMAGE=strawboss/edge:$tag
+POSTGRES_IMAGE=strawboss/postgres:$tag
 ENV

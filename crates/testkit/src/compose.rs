@@ -131,7 +131,7 @@ impl System {
     }
 
     /// Brings everything up as people do, and waits until all of it is healthy.
-    pub async fn up(&mut self) -> Result<()> {
+    pub fn up(&mut self) -> Result<()> {
         self.done(&["up", "--detach", "--no-build", "mock-model"])?;
         let up = self.done(&["up", "--detach", "--wait", "--no-build", "--remove-orphans"]);
         if let Err(error) = up {

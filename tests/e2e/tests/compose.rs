@@ -134,7 +134,7 @@ async fn the_main_job_runs_inside_it_and_outlives_down_and_up() -> Result<()> {
     system.backlog().append("one", "1", "Pending", "Write with Claude", ",,Sonnet 4")?;
     system.backlog().append("two", "1", "Pending", "Write with a local model", ",,Qwen")?;
     system.give_away()?;
-    system.up().await?;
+    system.up()?;
     system.until_statuses(&["Completed", "Completed"]).await?;
     the_edge_is_an_edge(&system).await?;
     let tasks = system.get("/api/v1/tasks").await?;
@@ -178,7 +178,7 @@ async fn the_main_job_runs_inside_it_and_outlives_down_and_up() -> Result<()> {
     let recorded = system.client().get(system.url(&recording)).bearer_auth(&token).send().await?.bytes().await?;
     let certificate = system.done(&["exec", "-T", "edge", "cat", "/etc/edge/certificates/fullchain.pem"])?;
     system.done(&["down", "--timeout", "30"])?;
-    system.up().await?;
+    system.up()?;
     assert_eq!(system.token()?, token);
     assert_eq!(system.get("/api/v1/tasks").await?, tasks);
     let again = system.client().get(system.url(&recording)).bearer_auth(&token).send().await?.bytes().await?;
