@@ -105,7 +105,7 @@ async fn the_edge_is_an_edge(system: &System) -> Result<()> {
     ensure!([400, 421].contains(&stranger.status().as_u16()), "{}", stranger.status());
     // Events come as they happen, not when a buffer is full.
     let mut events = system.client().get(system.url("/api/v1/events")).bearer_auth(system.token()?).send().await?;
-    let first = tokio::time::timeout(std::time::Duration::from_secs(60), events.chunk()).await??;
+    let first = tokio::time::timeout(std::time::Duration::from_mins(1), events.chunk()).await??;
     ensure!(first.is_some_and(|bytes| !bytes.is_empty()));
     Ok(())
 }
