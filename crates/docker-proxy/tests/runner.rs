@@ -29,6 +29,9 @@ mod line {
     use strawboss_docker_proxy::{Config, DoorsConfig, Proxy, SocketFile};
     use tokio_util::sync::{CancellationToken, DropGuard};
 
+    /// Tools belong to every installation, so the proxy shows them to none.
+    pub(crate) const LISTS_TOOLS: bool = false;
+
     /// A proxy of the lab's own, with the lab's folder for doors.
     pub(crate) struct Line {
         pub(crate) host: String,

@@ -8,6 +8,8 @@ mod engine;
 mod lab;
 /// The runner dials the engine itself. The tests of the proxy run the same suites with one between the two.
 mod line {
+    pub(crate) const LISTS_TOOLS: bool = true;
+
     pub(crate) struct Line {
         pub(crate) host: String,
     }

@@ -142,9 +142,16 @@ fn secrets_come_from_files_and_their_faults_are_said() {
         assert!(code(&ran) == 2 && ran.err.contains(why), "{}: {}", code(&ran), ran.err);
         assert!(!ran.err.contains("sk-very"), "{}", ran.err);
     };
-    refused(&[], "LOCAL_KEY is not set");
-    refused(&[("LOCAL_KEY_FILE", "/nowhere/key")], "LOCAL_KEY_FILE: /nowhere/key cannot be read");
-    refused(&[("LOCAL_KEY_FILE", "strawboss.yaml"), ("LOCAL_KEY", "sk-very-secret")], "both set");
+    // Without a provider's key the service runs: the models of that provider are blocked.
+    let warned = |env: &[(&str, &str)], why: &str| {
+        let mut service = folder.serve_with(env);
+        assert!(service.said(why) && service.said("its models are not used"), "{}", service.log());
+        assert!(!service.log().contains("sk-very"), "{}", service.log());
+        assert_eq!(service.stop(), 0);
+    };
+    warned(&[], "LOCAL_KEY is not set");
+    warned(&[("LOCAL_KEY_FILE", "/nowhere/key")], "LOCAL_KEY_FILE: /nowhere/key cannot be read");
+    warned(&[("LOCAL_KEY_FILE", "strawboss.yaml"), ("LOCAL_KEY", "sk-very-secret")], "both set");
     refused(&[("DATABASE_URL_FILE", "/nowhere/url"), ("LOCAL_KEY", "x")], "DATABASE_URL_FILE: /nowhere/url cannot be read");
     folder.write("key", "sk-very-secret\n");
     let env = [("LOCAL_KEY_FILE", "key")];
