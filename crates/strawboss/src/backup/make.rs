@@ -37,10 +37,8 @@ pub(crate) async fn make(
 ) -> Result<Made, Failure> {
     fs::create_dir_all(folder).map_err(io(format_args!("make the folder of backups {}", folder.display())))?;
     // Beside what it is made of: what lies in it is as secret, and there is space for it or not even for the service.
-    let spool = tempfile::Builder::new()
-        .prefix(".backup-")
-        .tempdir_in(data_dir)
-        .map_err(io(format_args!("prepare a backup in {}", data_dir.display())))?;
+    let spool =
+        super::spool::folder(data_dir, "backup").map_err(io(format_args!("prepare a backup in {}", data_dir.display())))?;
     progress.set_message("state");
     let state = spool_state(store, spool.path().join(STATE)).await?;
     progress.set_message("mirrors");

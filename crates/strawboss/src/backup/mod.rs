@@ -18,6 +18,7 @@ mod keys;
 mod make;
 mod restore;
 pub(crate) mod schedule;
+pub(crate) mod spool;
 mod unpack;
 
 pub(crate) use archive::{End, Manifest};

@@ -55,10 +55,8 @@ pub(crate) fn unpack_into(
     data_dir: &Path,
     progress: &ProgressBar,
 ) -> Result<(tempfile::TempDir, Unpacked), Failure> {
-    let staging = tempfile::Builder::new()
-        .prefix(".restore-")
-        .tempdir_in(data_dir)
-        .map_err(io(format_args!("unpack the backup in {}", data_dir.display())))?;
+    let staging =
+        super::spool::folder(data_dir, "restore").map_err(io(format_args!("unpack the backup in {}", data_dir.display())))?;
     let unpacked = unpack(file, identity, staging.path(), progress)?;
     Ok((staging, unpacked))
 }

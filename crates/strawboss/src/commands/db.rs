@@ -119,7 +119,7 @@ pub(crate) async fn run(args: DbArgs, context: &Context) -> Result<ExitStatus, F
         DbCommand::Migrate => migrate(context).await?,
         DbCommand::Backup { to, json } => make(context, to, json).await?,
         DbCommand::List { folder, json } => list(context, folder, json)?,
-        DbCommand::Verify { file, identity, json } => verify(&file, identity.as_deref(), json).await?,
+        DbCommand::Verify { file, identity, json } => verify(context, &file, identity.as_deref(), json).await?,
         DbCommand::Restore { file, identity, force, json } => restore(context, &file, identity.as_deref(), force, json).await?,
         DbCommand::Copy { from, to, force, json } => copy(context, &from, &to, force, json).await?,
         DbCommand::Key { file } => {
@@ -220,9 +220,15 @@ fn identity(file: Option<&Path>) -> Result<Option<Identity>, Failure> {
     file.map(backup::identity).transpose()
 }
 
-async fn verify(file: &Path, key: Option<&Path>, json: bool) -> Result<(), Failure> {
+async fn verify(context: &Context, file: &Path, key: Option<&Path>, json: bool) -> Result<(), Failure> {
     let key = identity(key)?;
-    let staging = tempfile::tempdir().map_err(io("make a folder to unpack into"))?;
+    // On the disk of the state, where there is one: a folder for temporary files may be memory.
+    let data_dir = context.config().ok().map(|config| config.settings.server.data_dir).filter(|path| path.is_dir());
+    let staging = match data_dir {
+        Some(data_dir) => backup::spool::folder(&data_dir, "verify"),
+        None => tempfile::tempdir(),
+    };
+    let staging = staging.map_err(io("make a folder to unpack into"))?;
     let (file, into) = (file.to_owned(), staging.path().to_owned());
     let progress = bar();
     let shown = progress.clone();

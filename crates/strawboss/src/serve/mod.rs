@@ -89,6 +89,7 @@ pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<ExitStatus
     // Before anything is started, so that no signal is lost.
     let mut signals = Signals::new()?;
     let data_dir = DataDir::take(&config.settings.server.data_dir)?;
+    backup::spool::sweep(data_dir.path());
     logging.write_to_files(data_dir.path(), &config.settings.log);
     let secrets = data_dir.secrets()?;
     let reloader = Reloader::new(reload::settled(flags, config.is_file.then(|| config.file.clone())), config.settings.clone());
