@@ -18,7 +18,7 @@ pub const REPORT_BYTES: usize = 1024 * 1024;
 /// How often a transaction is tried that others got in the way of, and the longest pause before the next try.
 const TRIES: u32 = 12;
 const PAUSE_MAX: Duration = Duration::from_millis(250);
-/// How long one try may take: a server that answers nothing is then taken for gone.
+/// How long each part of a try may take: a server that answers nothing is then taken for gone.
 const TRY: Duration = Duration::from_secs(90);
 /// How long it is tried to find out whether a commit landed whose answer was lost.
 const UNSURE: Duration = Duration::from_secs(20);
@@ -75,7 +75,7 @@ pub(crate) trait Step: Sync {
 enum Miss {
     /// Nothing was changed.
     Nothing(Failure),
-    /// The answer to the commit was lost: the number of its transaction, and what it would have given.
+    /// The answer to the commit was lost: the number of its transaction.
     Unsure(i64),
 }
 
@@ -225,10 +225,7 @@ impl SqlStore {
             tracing::info!(store.place = %self.place, "the state is connected again");
             writer.connection = Some(connection);
         }
-        let Ok(tried) = timeout(TRY, served(writer, step, value)).await else {
-            writer.lose();
-            return Err(Miss::Nothing(Failure::Sql(sqlx::Error::WorkerCrashed)));
-        };
+        let tried = served(writer, step, value).await;
         if let Err(miss) = &tried
             && !matches!(miss, Miss::Nothing(failure) if Trouble::in_failure(failure) != Some(Trouble::Away))
         {
@@ -356,7 +353,9 @@ async fn embedded<S: Step>(writer: &mut Writer, step: &S, value: &mut Option<S::
 /// A try on a server, which may go away at any moment of it.
 async fn served<S: Step>(writer: &mut Writer, step: &S, value: &mut Option<S::Value>) -> Result<(), Miss> {
     let nothing = |error: sqlx::Error| Miss::Nothing(error.into());
-    writer.settle().await.map_err(Miss::Nothing)?;
+    // What hangs before the commit has changed nothing; what hangs in it may have landed.
+    let hangs = || Failure::Sql(sqlx::Error::WorkerCrashed);
+    timeout(TRY, writer.settle()).await.unwrap_or_else(|_| Err(hangs())).map_err(Miss::Nothing)?;
     writer.begun = true;
     let connection = writer.connection().map_err(Miss::Nothing)?;
     let done = async {
@@ -366,17 +365,18 @@ async fn served<S: Step>(writer: &mut Writer, step: &S, value: &mut Option<S::Va
         *value = Some(step.take(connection).await?);
         Ok(number)
     };
-    let number = match done.await {
+    let number = match timeout(TRY, done).await.unwrap_or_else(|_| Err(hangs())) {
         Ok(number) => number,
         Err(failure) => {
             if Trouble::in_failure(&failure) != Some(Trouble::Away) {
-                connection.execute("ROLLBACK").await.map_err(nothing)?;
+                let rolled_back = timeout(TRY, connection.execute("ROLLBACK")).await;
+                rolled_back.unwrap_or(Err(sqlx::Error::WorkerCrashed)).map_err(nothing)?;
                 writer.begun = false;
             }
             return Err(Miss::Nothing(failure));
         }
     };
-    match connection.execute("COMMIT").await {
+    match timeout(TRY, connection.execute("COMMIT")).await.unwrap_or(Err(sqlx::Error::WorkerCrashed)) {
         Ok(_) => {
             writer.begun = false;
             Ok(())

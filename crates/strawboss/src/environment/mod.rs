@@ -184,7 +184,7 @@ mod tests {
             ", and each variable that a provider names with `secret_env`,\nmay stand in a file instead: the variable `<NAME>_FILE` names \
              it. Without either, a Docker secret of the variable's name counts:\n`/run/secrets/ANTHROPIC_API_KEY`, \
              `/run/secrets/anthropic_api_key` or `/run/secrets/anthropic-api-key`. A line end at the end is no part of it,\n64 KiB are \
-             the most. Both a variable and its `_FILE` are an error, and so is a file that cannot be read.\n",
+             the most. Both a variable and its `_FILE` are an error, and so is a file that cannot be read: with\na provider's key its models are blocked and say why, with any other the service does not start.\n",
         );
         text
     }
