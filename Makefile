@@ -11,7 +11,7 @@ help: ## What can be made
 demo: ## The main job on a sample backlog, with real agents and no account (ONCE=1 ends when it is Completed)
 	@demo/run.sh
 
-test: ## Every test there is: Rust, web, end to end (FAST=1: what needs neither a Docker engine nor a browser)
+test: ## Every test there is: Rust, web, end to end (FAST=1: what needs no Docker engine, no browser and no root)
 	@FAST=$(FAST) scripts/test.sh
 
 check: ## Format, lints, licences, tidiness, generated files

@@ -184,8 +184,8 @@ pub enum StoreError {
 pub trait Store: Send + Sync {
     /// Writes all of it or nothing. On success versions in the store are one higher than given.
     async fn commit(&self, changes: &ChangeSet) -> Result<(), StoreError>;
-    /// The next free number for a project's task keys; never given twice, holes are fine.
-    async fn task_number_next(&self, slug: &str) -> Result<u64, StoreError>;
+    /// Takes the next `count` numbers for a project's task keys and gives the first; never given twice, holes are fine.
+    async fn task_numbers_next(&self, slug: &str, count: u64) -> Result<u64, StoreError>;
     /// One task.
     async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError>;
     /// Tasks in order of making.

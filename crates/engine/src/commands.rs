@@ -77,7 +77,7 @@ impl Engine {
         };
         let action = text("What shall be done", &new.action, TEXT_LIMIT)?;
         let now = self.shared.now();
-        let number = self.shared.parts.store.task_number_next(&project.slug()).await?;
+        let number = self.shared.parts.store.task_numbers_next(&project.slug(), 1).await?;
         let id = TaskId::nth(&project, number);
         let manual = configured.approval == strawboss_core::project::Approval::Manual;
         let task = Task {

@@ -6,6 +6,7 @@ use crate::git::mirror;
 use crate::health::{self, Part};
 use crate::shared::{Shared, lock};
 use crate::{drive, fault, landing, metering, outbox, supervise};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use strawboss_core::{BlockReason, Project, RunState, TaskId, TaskState};
 const LOOK: Duration = Duration::from_secs(15);
 /// How often a runner that is away is asked whether it is back.
 const LOOK_AWAY: Duration = Duration::from_secs(2);
+/// How many tasks are blocked in one commit: others wait for it.
+const AT_ONCE: usize = 200;
 /// How often use and refusals are written.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -93,7 +96,13 @@ pub(crate) async fn observe_projects(shared: &Shared) {
         let known = configured.projects.get(&project.name).and_then(|configured| configured.unusable.clone());
         let unusable = match known {
             Some(known) => Some(known),
-            None => mirror::inspect(project).await,
+            None => match mirror::inspect(project).await {
+                Ok(unusable) => unusable,
+                Err(error) => {
+                    tracing::warn!(project.name = %project.name, error = %error, "a repository could not be looked at; tried again");
+                    continue;
+                }
+            },
         };
         seen.push((project.clone(), unusable));
     }
@@ -149,14 +158,15 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
     };
     let policy::Round { decisions, holds } = policy::round(&snapshot);
     *lock(&shared.holds) = holds;
+    let mut blocks = Vec::new();
     for decision in decisions {
         match decision {
             Decision::Start(task) => start(shared, &task).await?,
-            Decision::Block(task, reason) => block(shared, &task, reason).await?,
+            Decision::Block(task, reason) => blocks.push((task, reason)),
             Decision::Unblock(task) => unblock(shared, &task).await?,
         }
     }
-    Ok(())
+    block(shared, blocks).await
 }
 
 /// Tasks whose quota has reset go back into the queue.
@@ -179,11 +189,30 @@ async fn change(shared: &Shared, id: &TaskId, transition: impl FnOnce(&mut Task)
     writer.commit(ChangeSet { tasks: vec![task], ..ChangeSet::default() }).await
 }
 
-async fn block(shared: &Shared, id: &TaskId, reason: BlockReason) -> Result<(), StoreError> {
-    let now = shared.now();
-    tracing::info!(task.id = %id, reason = reason.message, "a task may not run");
-    change(shared, id, |task| matches!(task.state, TaskState::Queued | TaskState::Blocked) && task.block(reason, now).is_ok())
-        .await
+/// Blocks tasks, many in one commit: what is wrong with a project stops its whole backlog at once.
+async fn block(shared: &Shared, blocks: Vec<(TaskId, BlockReason)>) -> Result<(), StoreError> {
+    let mut told: BTreeMap<String, (usize, TaskId)> = BTreeMap::new();
+    for (id, reason) in &blocks {
+        tracing::debug!(task.id = %id, reason = reason.message, "a task may not run");
+        told.entry(reason.message.clone()).or_insert_with(|| (0, id.clone())).0 += 1;
+    }
+    for (reason, (count, first)) in told {
+        tracing::info!(task.id = %first, tasks = count, reason, "tasks may not run");
+    }
+    let mut blocks = blocks.into_iter().peekable();
+    while blocks.peek().is_some() {
+        let writer = shared.write().await;
+        let now = shared.now();
+        let mut changes = ChangeSet::default();
+        for (id, reason) in blocks.by_ref().take(AT_ONCE) {
+            let Some(mut task) = shared.parts.store.task(&id).await? else { continue };
+            if matches!(task.state, TaskState::Queued | TaskState::Blocked) && task.block(reason, now).is_ok() {
+                changes.tasks.push(task);
+            }
+        }
+        writer.commit(changes).await?;
+    }
+    Ok(())
 }
 
 async fn unblock(shared: &Shared, id: &TaskId) -> Result<(), StoreError> {

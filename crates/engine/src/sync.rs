@@ -157,10 +157,15 @@ async fn apply(
             None => {}
         }
     }
+    let mut numbers = numbers(shared, &fresh).await?;
     for (at, item) in fresh.into_iter().enumerate() {
         let row_status = rewritten.get(&at).copied().unwrap_or(item.status);
-        if let Some(task) = new_task(shared, &name, item, row_status, now).await? {
-            plan.write(task);
+        if asks_for_nothing(&item) {
+            continue;
+        }
+        if let Some(number) = numbers.get_mut(&item.project.slug()) {
+            plan.write(new_task(shared, &name, item, row_status, *number, now));
+            *number += 1;
         }
     }
     let mut stopped = Vec::new();
@@ -222,18 +227,31 @@ fn edits(shared: &Shared, lost: &Lost, fresh: &[SourceItem]) -> Vec<Option<usize
         .collect()
 }
 
-/// A task for a row that has none. `None`: the row asks for nothing.
-async fn new_task(
-    shared: &Shared,
-    source: &str,
-    item: SourceItem,
-    row_status: BacklogStatus,
-    now: Timestamp,
-) -> Result<Option<Task>, StoreError> {
+/// A row that was Completed before it was ever seen.
+fn asks_for_nothing(item: &SourceItem) -> bool {
+    item.status == BacklogStatus::Completed
+}
+
+/// The first number of each project's new tasks, taken in one go: a backlog may begin with ten thousand rows.
+async fn numbers(shared: &Shared, fresh: &[SourceItem]) -> Result<HashMap<String, u64>, StoreError> {
+    let mut counts: HashMap<String, u64> = HashMap::new();
+    for item in fresh.iter().filter(|item| !asks_for_nothing(item)) {
+        *counts.entry(item.project.slug()).or_default() += 1;
+    }
+    let mut numbers = HashMap::new();
+    for (slug, count) in counts {
+        let first = shared.parts.store.task_numbers_next(&slug, count).await?;
+        numbers.insert(slug, first);
+    }
+    Ok(numbers)
+}
+
+/// A task for a row that has none.
+fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: BacklogStatus, number: u64, now: Timestamp) -> Task {
     let by_hand = |message: &str, fix: &str| (TaskState::Blocked, Some(BlockReason::new(BlockCode::BySource, message, fix)));
     let manual = shared.project(&item.project).is_some_and(|project| project.approval == Approval::Manual);
     let (state, block) = match item.status {
-        BacklogStatus::Completed => return Ok(None),
+        BacklogStatus::Completed => (TaskState::Done, None),
         BacklogStatus::Pending | BacklogStatus::Queued if manual => (TaskState::Pending, None),
         BacklogStatus::Pending | BacklogStatus::Queued => (TaskState::Queued, None),
         BacklogStatus::Paused => (TaskState::Paused, None),
@@ -247,8 +265,7 @@ async fn new_task(
             "Set the row's Status to Pending to have it worked on.",
         ),
     };
-    let number = shared.parts.store.task_number_next(&item.project.slug()).await?;
-    Ok(Some(Task {
+    Task {
         id: TaskId::nth(&item.project, number),
         project: item.project,
         action: item.action,
@@ -269,7 +286,7 @@ async fn new_task(
         created_at: now,
         updated_at: now,
         version: 0,
-    }))
+    }
 }
 
 fn detach(plan: &mut Plan, mut task: Task) {

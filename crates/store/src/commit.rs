@@ -180,24 +180,29 @@ async fn write_message(connection: &mut AnyConnection, message: &NewMessage) -> 
     Ok(())
 }
 
-/// The next number of a slug.
-pub(crate) struct NextNumber<'a>(pub(crate) &'a str);
+/// Takes the next numbers of a slug; gives the first.
+pub(crate) struct NextNumbers<'a> {
+    pub(crate) slug: &'a str,
+    pub(crate) count: u64,
+}
 
-impl Step for NextNumber<'_> {
+impl Step for NextNumbers<'_> {
     type Value = u64;
 
     async fn take(&self, connection: &mut AnyConnection) -> Result<u64, Failure> {
+        let count = i64::try_from(self.count).unwrap_or(i64::MAX);
         let row = sqlx::query(
-            "INSERT INTO counters (slug, last) VALUES ($1, 1) \
-             ON CONFLICT (slug) DO UPDATE SET last = counters.last + 1 RETURNING last",
+            "INSERT INTO counters (slug, last) VALUES ($1, $2) \
+             ON CONFLICT (slug) DO UPDATE SET last = counters.last + $2 RETURNING last",
         )
-        .bind(self.0)
+        .bind(self.slug)
+        .bind(count)
         .fetch_one(&mut *connection)
         .await?;
         let last: i64 = row.try_get(0)?;
-        u64::try_from(last).map_err(|_| {
+        u64::try_from(last - count + 1).map_err(|_| {
             let why = format!("it says {last}");
-            StoreError::Corrupt { what: "counter", id: self.0.to_owned(), why }.into()
+            StoreError::Corrupt { what: "counter", id: self.slug.to_owned(), why }.into()
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The store's port: what is asked of it.
 
-use crate::commit::{AddToken, Beat, InitSetting, NextNumber, NoteFailure, RemoveToken};
+use crate::commit::{AddToken, Beat, InitSetting, NextNumbers, NoteFailure, RemoveToken};
 use crate::entity::{Entity, from_row};
 use crate::error::Failure;
 use crate::sql::SqlStore;
@@ -121,8 +121,8 @@ impl Store for SqlStore {
         self.transact(changes).await
     }
 
-    async fn task_number_next(&self, slug: &str) -> Result<u64, StoreError> {
-        self.transact(NextNumber(slug)).await
+    async fn task_numbers_next(&self, slug: &str, count: u64) -> Result<u64, StoreError> {
+        self.transact(NextNumbers { slug, count }).await
     }
 
     async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {

@@ -256,7 +256,7 @@ async fn a_server_that_is_away_or_refuses_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_full_disk_loses_nothing_and_goes_on_when_there_is_space() {
+async fn the_servers_full_disk_loses_nothing_and_goes_on_when_there_is_space() {
     let dir = tempfile::Builder::new()
         .prefix("sb-pgdisk-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))

@@ -66,7 +66,7 @@ impl Dice {
 async fn write_until_killed(path: &Path) {
     let store = SqlStore::open_sqlite(path).await.unwrap();
     loop {
-        let number = store.task_number_next("sample").await.unwrap();
+        let number = store.task_numbers_next("sample", 1).await.unwrap();
         let task = sample::task(number);
         let first = ChangeSet {
             outbox: vec![sample::message(task.id.as_str(), "made", "{}", 1)],
@@ -160,7 +160,7 @@ async fn count_to(path: &Path, times: u32) {
     let store = SqlStore::open_sqlite(path).await.unwrap();
     let id = sample::task(1).id;
     for _ in 0..times {
-        println!("number {}", store.task_number_next("shared").await.unwrap());
+        println!("number {}", store.task_numbers_next("shared", 1).await.unwrap());
         sample::count_up(&store, &id).await;
     }
 }

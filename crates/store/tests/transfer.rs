@@ -32,7 +32,7 @@ async fn fill(store: &SqlStore) {
     // The last of the outbox is gone again: counting goes on after it all the same.
     let last = store.outbox_list(10).await.unwrap().pop().unwrap();
     store.commit(&ChangeSet { delivered: vec![last.id], ..ChangeSet::default() }).await.unwrap();
-    store.task_number_next("größe").await.unwrap();
+    store.task_numbers_next("größe", 1).await.unwrap();
     store.setting_init("installation", "0123").await.unwrap();
     let token = ApiToken {
         id: "a".to_owned(),
@@ -78,7 +78,7 @@ async fn a_state_goes_from_sqlite_to_postgresql_and_back_unchanged() {
         );
         assert_eq!(store.outbox_list(10).await.unwrap(), first.outbox_list(10).await.unwrap());
         // And all goes on counting where it was.
-        assert_eq!(store.task_number_next("größe").await.unwrap(), 2);
+        assert_eq!(store.task_numbers_next("größe", 1).await.unwrap(), 2);
         let message = ChangeSet { outbox: vec![sample::message("new", "topic", "{}", 3)], ..ChangeSet::default() };
         store.commit(&message).await.unwrap();
         assert_eq!(store.outbox_list(10).await.unwrap().pop().unwrap().id, 3);

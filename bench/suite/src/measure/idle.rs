@@ -67,7 +67,7 @@ pub(crate) async fn measure(size: Size) -> Result<Vec<Row>> {
 async fn past(store: &SqlStore, number: u64) -> Result<()> {
     let at = Timestamp(1_767_225_600_000 + i64::try_from(number)? * 60_000);
     let project = ProjectName::parse(PROJECT)?;
-    let id = TaskId::nth(&project, store.task_number_next(&project.slug()).await?);
+    let id = TaskId::nth(&project, store.task_numbers_next(&project.slug(), 1).await?);
     let mut task = Task {
         id,
         project: project.clone(),

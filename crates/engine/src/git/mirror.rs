@@ -94,22 +94,24 @@ async fn target_of(project: &Project, mirror: Option<&Path>) -> Result<String, M
         }
     };
     let full = format!("refs/heads/{branch}");
-    if branch.starts_with("strawboss/") || !Git::at(Path::new("/")).test(&["check-ref-format", &full]).await.unwrap_or(false) {
+    if branch.starts_with("strawboss/") || !Git::at(Path::new("/")).test(&["check-ref-format", &full]).await? {
         return Err(unusable(format!("`{branch}` cannot be a target branch."), "Name another with `branch:` in strawboss.yaml."));
     }
     Ok(branch)
 }
 
-/// Looks at a repository without changing anything: why it cannot be worked on, if so.
-pub(crate) async fn inspect(project: &Project) -> Option<Unusable> {
-    let Repository::Directory(dir) = &project.repository else { return None };
+/// Looks at a repository without changing anything: why it cannot be worked on, if so. An error when it could not be
+/// looked at, which says nothing about it.
+pub(crate) async fn inspect(project: &Project) -> Result<Option<Unusable>, GitError> {
+    let Repository::Directory(dir) = &project.repository else { return Ok(None) };
     match look(project, dir).await {
-        Ok(()) => None,
-        Err(MirrorError::Unusable(unusable)) => Some(unusable),
-        Err(error) => Some(Unusable {
+        Ok(()) => Ok(None),
+        Err(MirrorError::Unusable(unusable)) => Ok(Some(unusable)),
+        Err(MirrorError::Git(error @ GitError::NotRun { .. })) => Err(error),
+        Err(error) => Ok(Some(Unusable {
             message: format!("{} cannot be read: {error}.", dir.display()),
             fix: "Mend the repository or its permissions; it is looked at again by itself.".to_owned(),
-        }),
+        })),
     }
 }
 
@@ -120,11 +122,15 @@ async fn look(project: &Project, dir: &Path) -> Result<(), MirrorError> {
             "Create it, or correct `directory:` in strawboss.yaml.",
         ));
     }
-    if Git::at(dir).line(&["rev-parse", "--git-dir"]).await.is_err() {
-        return Err(unusable(
-            format!("{} is no git repository.", dir.display()),
-            "Run `git init` there and commit, or correct `directory:` in strawboss.yaml.",
-        ));
+    match Git::at(dir).line(&["rev-parse", "--git-dir"]).await {
+        Ok(_) => {}
+        Err(GitError::Failed { .. }) => {
+            return Err(unusable(
+                format!("{} is no git repository.", dir.display()),
+                "Run `git init` there and commit, or correct `directory:` in strawboss.yaml.",
+            ));
+        }
+        Err(error) => return Err(error.into()),
     }
     let target = target_of(project, None).await?;
     let Some(commit) = Git::at(dir).commit(&format!("refs/heads/{target}")).await? else {

@@ -126,7 +126,7 @@ macro_rules! watched {
 }
 
 watched! {
-    task_number_next(slug: &str) -> u64;
+    task_numbers_next(slug: &str, count: u64) -> u64;
     task(id: &TaskId) -> Option<Task>;
     task_list(filter: &TaskFilter) -> Vec<Task>;
     task_counts() -> Vec<(TaskState, u64)>;

@@ -146,15 +146,15 @@ pub async fn the_last_run_of_each_project_is_known(fixture: &dyn Fixture) {
 /// Not even when many ask at once, over more than one handle.
 pub async fn numbers_are_never_given_twice(fixture: &dyn Fixture) {
     let store = fixture.open().await;
-    assert_eq!(store.task_number_next("alone").await.unwrap(), 1);
-    assert_eq!(store.task_number_next("alone").await.unwrap(), 2);
+    assert_eq!(store.task_numbers_next("alone", 1).await.unwrap(), 1);
+    assert_eq!(store.task_numbers_next("alone", 1).await.unwrap(), 2);
     let mut askers = Vec::new();
     for _ in 0..4 {
         let store = fixture.open().await;
         askers.push(tokio::spawn(async move {
             let mut given = Vec::new();
             for _ in 0..15 {
-                given.push(store.task_number_next("shared").await.unwrap());
+                given.push(store.task_numbers_next("shared", 1).await.unwrap());
             }
             given
         }));
@@ -165,7 +165,8 @@ pub async fn numbers_are_never_given_twice(fixture: &dyn Fixture) {
     }
     assert_eq!(given.iter().copied().collect::<BTreeSet<_>>(), (1..=60).collect());
     assert_eq!(given.len(), 60);
-    assert_eq!(store.task_number_next("alone").await.unwrap(), 3);
+    assert_eq!(store.task_numbers_next("alone", 10).await.unwrap(), 3);
+    assert_eq!(store.task_numbers_next("alone", 1).await.unwrap(), 13);
 }
 
 /// Who comes first sets it; everybody gets the same.
@@ -234,7 +235,7 @@ pub async fn all_is_there_after_opening_again(fixture: &dyn Fixture) {
         ..ChangeSet::default()
     };
     store.commit(&changes).await.unwrap();
-    store.task_number_next("slug").await.unwrap();
+    store.task_numbers_next("slug", 1).await.unwrap();
     store.token_add(&token("a", 1, None)).await.unwrap();
     store.setting_init("id", "value").await.unwrap();
     let message = store.outbox_list(1).await.unwrap().remove(0);
@@ -257,5 +258,5 @@ pub async fn all_is_there_after_opening_again(fixture: &dyn Fixture) {
         assert_eq!(state(&store).await, before);
         assert_eq!(store.setting_init("id", "other").await.unwrap(), "value");
     }
-    assert_eq!(fixture.open().await.task_number_next("slug").await.unwrap(), 2);
+    assert_eq!(fixture.open().await.task_numbers_next("slug", 1).await.unwrap(), 2);
 }

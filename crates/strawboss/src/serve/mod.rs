@@ -5,6 +5,7 @@
 
 pub(crate) mod data_dir;
 mod doors;
+mod files;
 pub(crate) mod providers;
 mod reload;
 pub(crate) mod runner;
@@ -86,6 +87,7 @@ pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<ExitStatus
     let config = config::load(&flags, &context.environment)?;
     let logging = logging::serve(&config.settings.log, &config.settings.server.data_dir);
     warn(&config, &context.environment);
+    files::allow(config.settings.runner.max_concurrent);
     // Before anything is started, so that no signal is lost.
     let mut signals = Signals::new()?;
     let data_dir = DataDir::take(&config.settings.server.data_dir)?;

@@ -40,8 +40,8 @@ impl Store for TimedStore {
         timed(COMMIT, self.inner.commit(changes)).await
     }
 
-    async fn task_number_next(&self, slug: &str) -> Result<u64, StoreError> {
-        timed(WRITE, self.inner.task_number_next(slug)).await
+    async fn task_numbers_next(&self, slug: &str, count: u64) -> Result<u64, StoreError> {
+        timed(WRITE, self.inner.task_numbers_next(slug, count)).await
     }
 
     async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
