@@ -189,7 +189,12 @@ async fn make(context: &Context, to: Option<PathBuf>, json: bool) -> Result<(), 
     }
     output::line(&made.file.display().to_string())?;
     let secret = if made.encrypted { "encrypted" } else { "not encrypted: whoever can read the file has the admin token" };
-    output::note(&format!("{}, {} rows, {} files; {secret}", words::size(made.bytes), made.end.state.rows(), made.end.entries));
+    output::note(&format!(
+        "{}, {}, {}; {secret}",
+        words::size(made.bytes),
+        words::counted(made.end.state.rows(), "row"),
+        words::counted(made.end.entries, "file")
+    ));
     Ok(())
 }
 
@@ -243,13 +248,13 @@ async fn verify(context: &Context, file: &Path, key: Option<&Path>, json: bool) 
     }
     let manifest = &unpacked.manifest;
     output::line(&format!(
-        "The backup is whole: installation {}, made {} by version {} from {}, {} rows, {} files.",
+        "The backup is whole: installation {}, made {} by version {} from {}, {}, {}.",
         words::one_line(&manifest.installation),
         words::at(manifest.made_at, words::now()),
         words::one_line(&manifest.version),
         words::one_line(&manifest.database),
-        unpacked.end.state.rows(),
-        unpacked.end.entries
+        words::counted(unpacked.end.state.rows(), "row"),
+        words::counted(unpacked.end.entries, "file"),
     ))
 }
 
@@ -277,10 +282,10 @@ async fn restore(context: &Context, file: &Path, key: Option<&Path>, force: bool
         return output::json(&restored);
     }
     output::line(&format!(
-        "Restored: {} rows in {}, {} mirrors, the recordings and the tokens of installation {}, as of {}.",
-        restored.state.rows(),
+        "Restored: {} in {}, {}, the recordings and the tokens of installation {}, as of {}.",
+        words::counted(restored.state.rows(), "row"),
         place(&settings.database, data_dir.path()),
-        restored.mirrors,
+        words::counted(restored.mirrors as u64, "mirror"),
         words::one_line(&restored.manifest.installation),
         words::at(restored.manifest.made_at, words::now())
     ))?;
@@ -328,7 +333,7 @@ async fn copy(context: &Context, from: &str, to: &str, force: bool, json: bool) 
     }
     let rows = to.rows_in_all().await.map_err(|error| Failure::new(format!("{to_place} cannot be read: {error}")))?;
     if rows > 0 && !force {
-        return Err(Failure::new(format!("{to_place} holds {rows} rows already"))
+        return Err(Failure::new(format!("{to_place} holds {} already", words::counted(rows, "row")))
             .fix("Say --force to put the copy in their place.")
             .status(ExitStatus::Conflict));
     }

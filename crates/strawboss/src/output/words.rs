@@ -69,6 +69,11 @@ fn count(number: u64) -> String {
     }
 }
 
+/// `1 row`, `2 rows`.
+pub(crate) fn counted(many: u64, one: &str) -> String {
+    if many == 1 { format!("1 {one}") } else { format!("{many} {one}s") }
+}
+
 /// Money.
 pub(crate) fn money(microusd: u64) -> String {
     let dollars = microusd as f64 / 1e6;
