@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::future::Future as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -106,11 +107,32 @@ pub(crate) enum Inspected<T> {
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     socket: PathBuf,
+    orphaned: CancellationToken,
 }
 
 impl Engine {
     pub(crate) fn new(socket: PathBuf) -> Self {
-        Self { socket }
+        Self { socket, orphaned: CancellationToken::new() }
+    }
+
+    /// Returns once nothing can ever answer at the socket again. An engine that starts makes its socket's file anew; where the file
+    /// was mounted, the old one stays in its place, until it is mounted again.
+    pub(crate) async fn orphaned(&self) {
+        self.orphaned.cancelled().await;
+    }
+
+    async fn dial(&self) -> Result<UnixStream, Away> {
+        let connect = tokio::time::timeout(QUICK, UnixStream::connect(&self.socket));
+        let error = match connect.await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => error,
+            Err(late) => return Err(self.away(late)),
+        };
+        let unlinked = std::fs::metadata(&self.socket).is_ok_and(|found| found.nlink() == 0);
+        if unlinked && error.kind() == std::io::ErrorKind::ConnectionRefused {
+            self.orphaned.cancel();
+        }
+        Err(self.away(error))
     }
 
     fn away(&self, why: impl std::fmt::Display) -> Away {
@@ -119,8 +141,7 @@ impl Engine {
 
     /// Sends a request; its path is the engine's own. Dropping the answer's body ends the connection.
     pub(crate) async fn send(&self, mut request: Request<AnyBody>) -> Result<Response<AnyBody>, Away> {
-        let connect = tokio::time::timeout(QUICK, UnixStream::connect(&self.socket));
-        let stream = connect.await.map_err(|error| self.away(error))?.map_err(|error| self.away(error))?;
+        let stream = self.dial().await?;
         request.headers_mut().insert(http::header::HOST, http::HeaderValue::from_static("docker"));
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.away(error))?;

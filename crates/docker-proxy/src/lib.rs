@@ -78,6 +78,11 @@ pub struct Config {
     pub doors: Option<DoorsConfig>,
 }
 
+/// The engine made its socket's file anew, and the one that this program was given is not that one.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine's socket was replaced by another one, which is not in its place here")]
+pub struct Orphaned;
+
 /// A proxy that listens.
 pub struct Proxy {
     listener: UnixListener,
@@ -121,14 +126,16 @@ impl Proxy {
         Ok(Self { listener, shared: Arc::new(shared) })
     }
 
-    /// Serves until `stop`, then lets requests end for a few seconds.
-    pub async fn serve(self, stop: CancellationToken) {
+    /// Serves until `stop`, or until the engine can never be reached again; then lets requests end for a few seconds.
+    pub async fn serve(self, stop: CancellationToken) -> Result<(), Orphaned> {
+        let stop = stop.child_token();
         let connections = TaskTracker::new();
         let cut = CancellationToken::new();
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        loop {
+        let ended = loop {
             let accepted = tokio::select! {
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => break Ok(()),
+                () = self.shared.engine.orphaned() => break Err(Orphaned),
                 accepted = async {
                     let permit = Arc::clone(&permits).acquire_owned().await;
                     (self.listener.accept().await, permit)
@@ -150,9 +157,10 @@ impl Proxy {
                     tokio::time::sleep(AGAIN).await;
                 }
                 // The semaphore is never closed.
-                (Ok(_), Err(_)) => break,
+                (Ok(_), Err(_)) => break Ok(()),
             }
-        }
+        };
+        stop.cancel();
         drop(self.listener);
         self.shared.stop.cancel();
         connections.close();
@@ -161,6 +169,7 @@ impl Proxy {
             cut.cancel();
             connections.wait().await;
         }
+        ended
     }
 }
 

@@ -1,6 +1,8 @@
 //! Requests that are made to be read in two ways, and connections that go wrong.
 
 use super::ground::{config, ground};
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use strawboss_core::runner::{Runner as _, RunnerError};
@@ -123,7 +125,7 @@ async fn health_is_the_engines_own_through_the_proxy() {
         let error = runner.sandboxes().await.unwrap_err();
         assert!(matches!(&error, RunnerError::Unreachable { why, .. } if why.contains("does not answer")), "{error}");
         stop.cancel();
-        serving.await.unwrap();
+        serving.await.unwrap().unwrap();
     })
     .await;
 }
@@ -158,7 +160,29 @@ async fn an_engine_that_changes_the_protocol_or_ends_in_the_middle_is_not_passed
     );
     assert_eq!(statuses(&asked(b"").await), ["502"]);
     stop.cancel();
-    serving.await.unwrap();
+    serving.await.unwrap().unwrap();
+}
+
+/// As where containers outlive the engine: the file that was mounted is the old engine's.
+#[tokio::test]
+async fn it_ends_when_the_engines_socket_was_replaced_and_not_when_the_engine_is_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("engine.sock");
+    let engine = UnixListener::bind(&path).unwrap();
+    let mounted = rustix::fs::open(&path, OFlags::PATH, Mode::empty()).unwrap();
+    let mut config = config(&dir);
+    config.engine = format!("/proc/self/fd/{}", mounted.as_raw_fd()).into();
+    let socket = config.listen.clone();
+    let serving = tokio::spawn(Proxy::bind(config).unwrap().serve(CancellationToken::new()));
+    drop(engine);
+    let why = health(&socket).await.unwrap_err();
+    assert!(why.contains("502"), "{why}");
+    assert!(health(&socket).await.is_err() && !serving.is_finished(), "the same one may come back");
+    std::fs::remove_file(&path).unwrap();
+    let _new = UnixListener::bind(&path).unwrap();
+    assert!(health(&socket).await.is_err());
+    let why = serving.await.unwrap().unwrap_err().to_string();
+    assert!(why.contains("replaced"), "{why}");
 }
 
 #[tokio::test]
@@ -181,7 +205,7 @@ async fn the_end_cuts_what_only_waits_and_leaves_no_second_one_listening() {
         waiting.read_exact(&mut head).await.unwrap();
         assert_eq!(&head, b"HTTP/1.1 200");
         stop.cancel();
-        serving.await.unwrap();
+        serving.await.unwrap().unwrap();
         let mut rest = Vec::new();
         // Cut, not ended: who waits must not take it for the sandbox's end.
         let ended = waiting.read_to_end(&mut rest).await;

@@ -4,8 +4,9 @@ use crate::context::Context;
 use crate::environment;
 use crate::failure::{ExitStatus, Failure, io};
 use std::path::{Path, PathBuf};
-use strawboss_docker_proxy::{Config, DoorsConfig, Proxy, SocketFile, health};
+use strawboss_docker_proxy::{Config, DoorsConfig, Orphaned, Proxy, SocketFile, health};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 const ENGINE: &str = "unix:///var/run/docker.sock";
@@ -104,15 +105,22 @@ pub(crate) async fn run(args: DockerProxyArgs, context: &Context) -> Result<Exit
     })?;
     tracing::info!(engine.socket = %shown.0, proxy.socket = %shown.1, "the proxy serves");
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(proxy.serve(stop.clone()));
+    let mut serving = tokio::spawn(proxy.serve(stop.clone()));
     let name = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
+        ended = &mut serving => return outcome(ended),
     };
     tracing::info!(signal.name = name, "draining");
     stop.cancel();
-    match serving.await {
-        Ok(()) => Ok(ExitStatus::Success),
+    outcome(serving.await)
+}
+
+fn outcome(ended: Result<Result<(), Orphaned>, JoinError>) -> Result<ExitStatus, Failure> {
+    match ended {
+        Ok(Ok(())) => Ok(ExitStatus::Success),
+        Ok(Err(error)) => Err(Failure::new(format!("the proxy ends: {error}"))
+            .fix("Start it again. With `restart: always` the engine does so, and mounts the new socket.")),
         Err(error) => Err(Failure::new(format!("the proxy ended by itself: {error}"))),
     }
 }
