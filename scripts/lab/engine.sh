@@ -16,7 +16,8 @@
 # --own: a second engine beside the one that answers, on its own socket in the lab folder and in a network namespace of
 # its own (two engines in one would fight over docker0: starting the second can take the first one's bridge away).
 # For tests that restart or break an engine: give it a STRAWBOSS_LAB of its own. It reaches no registry and no mirror:
-# load images into it (docker save … | docker load).
+# load images into it (docker save … | docker load). STRAWBOSS_NETNS: a file of the namespace to take in place of a new one,
+# so that an engine that is started again finds the network that it left, as it does on a machine.
 #
 # STRAWBOSS_DOCKERD_ARGS: more arguments for dockerd (split at spaces), `--live-restore` for instance.
 set -euo pipefail
@@ -122,7 +123,11 @@ launch() {
     "--group=$(id -g)"
   )
   local namespace=()
-  [ "$own" = no ] || namespace=(unshare --net)
+  if [ "$own" = yes ] && [ -n "${STRAWBOSS_NETNS:-}" ]; then
+    namespace=(nsenter "--net=$STRAWBOSS_NETNS")
+  elif [ "$own" = yes ]; then
+    namespace=(unshare --net)
+  fi
   local more
   read -r -a more <<<"${STRAWBOSS_DOCKERD_ARGS:-}"
   arguments+=("${more[@]}")

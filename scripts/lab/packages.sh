@@ -19,6 +19,7 @@ libc6-dev       -           the static supervisor links against libc.a
 gcc             gcc         links Rust programs and compiles SQLite
 make            make        the Makefile
 xz-utils        xz          unpacks Debian's packages and npm's prebuilt parts
+iproute2        ip          a test reaches what its own engine publishes
 procps          ps          the tests look at process trees
 shellcheck      shellcheck  the scripts are checked with it
 chromium        chromium    the web pages are tested in a real browser

@@ -1,12 +1,13 @@
 //! The system as people run it: the committed compose.yaml, with a project, folders and ports of its own.
 
 use crate::programs::run;
-use crate::{BacklogFile, Repository};
+use crate::{BacklogFile, OwnEngine, Repository};
 use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Instant;
 use tempfile::TempDir;
 
@@ -23,6 +24,8 @@ pub struct System {
     profiles: Vec<&'static str>,
     client: reqwest::Client,
     address: String,
+    engine: Option<String>,
+    admin: OnceLock<String>,
 }
 
 fn root() -> PathBuf {
@@ -58,10 +61,44 @@ impl System {
             p = dir.path().display(),
         );
         fs::write(at(".env"), env)?;
-        let system = Self { dir, backlog, profiles: vec!["cpu"], client: reqwest::Client::new(), address: String::new() };
+        let system = Self {
+            dir,
+            backlog,
+            profiles: vec!["cpu"],
+            client: reqwest::Client::new(),
+            address: String::new(),
+            engine: None,
+            admin: OnceLock::new(),
+        };
         system.configure("projects: {}\n")?;
         system.give_away()?;
         Ok(system)
+    }
+
+    /// Puts it onto an engine that only this test uses, before anything of it runs. This thread can reach its edge then.
+    pub fn on(&mut self, engine: &mut OwnEngine) -> Result<()> {
+        let images: Vec<String> = ["STRAWBOSS_IMAGE", "EDGE_IMAGE", "POSTGRES_IMAGE"].map(|name| self.variable(name)).into();
+        engine.load(&images.iter().map(String::as_str).collect::<Vec<_>>())?;
+        engine.enter_network()?;
+        self.set("DOCKER_SOCKET", &engine.socket().to_string_lossy())?;
+        self.engine = Some(engine.host());
+        Ok(())
+    }
+
+    /// Puts the agents' programs into their volume, which the system then need not fetch.
+    pub fn give_agents(&self) -> Result<()> {
+        let tool = crate::programs::claude_tool()?;
+        let name = tool.file_name().context("the folder of Claude Code has no name")?;
+        // As it is to lie there: `cp` makes no folders on the way.
+        let mut tar = Command::new("tar");
+        tar.arg("-c").arg("-C").arg(tool.parent().context("it lies nowhere")?).arg("--transform=s,^,tools/,").arg(name);
+        let mut tar = tar.stdout(Stdio::piped()).spawn()?;
+        self.done(&["create", "--no-build", "agents"])?;
+        let id = self.done(&["ps", "--all", "--quiet", "agents"])?;
+        let place = format!("{}:/var/lib/strawboss/cache", id.trim());
+        let taken = run(self.docker(&["cp", "-", &place]).stdin(tar.stdout.take().context("tar has no output")?));
+        tar.wait()?;
+        taken.map(drop)
     }
 
     /// Its folder.
@@ -114,14 +151,27 @@ impl System {
         Ok(fs::write(path, format!("{}\n{name}={value}\n", kept.join("\n")))?)
     }
 
+    /// A variable of `.env`.
+    pub fn variable(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.path().join(".env")).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default().to_owned()
+    }
+
+    /// The docker client, on its engine.
+    pub fn docker(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command.envs(self.engine.iter().map(|engine| ("DOCKER_HOST", engine))).args(arguments).stdin(Stdio::null());
+        command
+    }
+
     /// `docker compose` on it.
     pub fn compose(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("docker");
+        let mut command = self.docker(&[]);
         command.args(["compose", "--project-directory"]).arg(root()).arg("--env-file").arg(self.path().join(".env"));
         for profile in &self.profiles {
             command.args(["--profile", profile]);
         }
-        command.args(arguments).stdin(Stdio::null()).current_dir(root());
+        command.args(arguments).current_dir(root());
         command
     }
 
@@ -168,13 +218,43 @@ impl System {
         Ok(self.done(&["exec", "-T", "strawboss", "cat", "/var/lib/strawboss/data/admin-token"])?.trim().to_owned())
     }
 
-    /// GET through the edge, with the admin token.
-    pub async fn get(&self, path: &str) -> Result<serde_json::Value> {
-        let answer = self.client.get(self.url(path)).bearer_auth(self.token()?).send().await?;
+    /// The admin token, asked for once.
+    fn admin(&self) -> Result<&str> {
+        if let Some(token) = self.admin.get() {
+            return Ok(token);
+        }
+        let token = self.token()?;
+        Ok(self.admin.get_or_init(|| token))
+    }
+
+    async fn send(&self, path: &str, request: reqwest::RequestBuilder) -> Result<String> {
+        let answer = request.bearer_auth(self.admin()?).send().await?;
         let status = answer.status();
         let text = answer.text().await?;
-        ensure!(status.is_success(), "GET {path}: {status}: {text}");
-        Ok(serde_json::from_str(&text)?)
+        ensure!(status.is_success(), "{path}: {status}: {text}");
+        Ok(text)
+    }
+
+    /// GET through the edge, with the admin token.
+    pub async fn get(&self, path: &str) -> Result<serde_json::Value> {
+        Ok(serde_json::from_str(&self.send(path, self.client.get(self.url(path))).await?)?)
+    }
+
+    /// Tells something that must be taken.
+    pub async fn post(&self, path: &str, body: serde_json::Value) -> Result<()> {
+        self.send(path, self.client.post(self.url(path)).json(&body)).await.map(drop)
+    }
+
+    /// Every task.
+    pub async fn tasks(&self) -> Result<Vec<serde_json::Value>> {
+        let page = self.get("/api/v1/tasks?limit=1000").await?;
+        Ok(page["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// What a run's terminal has shown so far.
+    pub async fn terminal(&self, run: &str) -> Result<String> {
+        let path = format!("/api/v1/runs/{run}/terminal?from=0");
+        self.send(&path, self.client.get(self.url(&path))).await
     }
 
     /// Waits until a probe says yes.
@@ -205,17 +285,35 @@ impl System {
     /// A container's record, as the engine has it.
     pub fn inspect(&self, service: &str) -> Result<serde_json::Value> {
         let id = self.done(&["ps", "--all", "--quiet", service])?;
-        let text = run(Command::new("docker").args(["inspect", id.trim()]))?;
+        let text = run(&mut self.docker(&["inspect", id.trim()]))?;
         let mut records: Vec<serde_json::Value> = serde_json::from_str(&text)?;
         records.pop().context("no such container")
+    }
+
+    /// Everything that should be gone when no run is live: sandboxes, their volumes and doors.
+    pub fn leftovers(&self) -> Result<Vec<String>> {
+        let doors = "find /var/lib/strawboss/doors -mindepth 2; cat /var/lib/strawboss/data/installation";
+        let said = self.done(&["exec", "-T", "strawboss", "sh", "-c", doors])?;
+        let mut left: Vec<String> = said.lines().map(str::to_owned).collect();
+        let installation = left.pop().context("no installation")?;
+        left.extend(self.labelled(&["ps", "--all", "--quiet"], &installation)?);
+        let volumes = self.labelled(&["volume", "ls", "--quiet"], &installation)?;
+        left.extend(volumes.into_iter().filter(|name| name.contains("home")));
+        Ok(left)
+    }
+
+    fn labelled(&self, list: &[&str], installation: &str) -> Result<Vec<String>> {
+        let label = format!("label=strawboss.installation={}", installation.trim());
+        let found = run(self.docker(list).args(["--filter", &label]))?;
+        Ok(found.split_whitespace().map(str::to_owned).collect())
     }
 }
 
 impl Drop for System {
     fn drop(&mut self) {
         // Sandboxes are the control plane's; without one, whatever it left goes by its label.
-        let installation = run(Command::new("docker")
-            .args(["volume", "inspect", "--format", "{{.Mountpoint}}"])
+        let installation = run(self
+            .docker(&["volume", "inspect", "--format", "{{.Mountpoint}}"])
             .arg(format!("{}_data", self.dir.path().file_name().unwrap_or_default().to_string_lossy().to_lowercase())))
         .ok()
         .and_then(|path| fs::read_to_string(Path::new(path.trim()).join("installation")).ok());
@@ -225,10 +323,8 @@ impl Drop for System {
         }
         let Some(installation) = installation else { return };
         for (list, remove) in [(["ps", "--all", "--quiet"], ["rm", "--force"]), (["volume", "ls", "--quiet"], ["volume", "rm"])] {
-            let label = format!("label=strawboss.installation={}", installation.trim());
-            let found = run(Command::new("docker").args(list).args(["--filter", &label])).unwrap_or_default();
-            for id in found.split_whitespace() {
-                let _ = run(Command::new("docker").args(remove).arg(id));
+            for id in self.labelled(&list, &installation).unwrap_or_default() {
+                let _ = run(self.docker(&remove).arg(id));
             }
         }
     }

@@ -2,8 +2,11 @@
 
 use crate::programs::run;
 use anyhow::{Context as _, Result};
+use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -59,35 +62,59 @@ impl Drop for Mount {
 pub struct OwnEngine {
     dir: TempDir,
     arguments: String,
+    network: Option<File>,
 }
 
 impl OwnEngine {
     /// One with the image that sandboxes have by default, which the machine's own engine must have. It answers.
     pub fn start() -> Result<Self> {
         // A socket's path is short: directly in the folder for temporary files.
-        let mut engine = Self { dir: tempfile::Builder::new().prefix("sb-eng-").tempdir()?, arguments: String::new() };
+        let dir = tempfile::Builder::new().prefix("sb-eng-").tempdir()?;
+        let mut engine = Self { dir, arguments: String::new(), network: None };
         engine.again("")?;
-        let mut save = Command::new("docker")
-            .args(["save", "strawboss/sandbox:latest"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("docker save")?;
-        let image = save.stdout.take().context("docker save has no output")?;
-        let loaded = run(Command::new("docker").arg("load").env("DOCKER_HOST", engine.host()).stdin(image));
-        save.wait()?;
-        loaded?;
+        engine.load(&["strawboss/sandbox:latest"])?;
         Ok(engine)
+    }
+
+    /// Gives it images that the machine's own engine has.
+    pub fn load(&self, images: &[&str]) -> Result<()> {
+        let mut save = Command::new("docker").arg("save").args(images).stdout(Stdio::piped()).spawn().context("docker save")?;
+        let saved = save.stdout.take().context("docker save has no output")?;
+        let loaded = run(Command::new("docker").arg("load").env("DOCKER_HOST", self.host()).stdin(saved));
+        save.wait()?;
+        loaded.map(drop)
+    }
+
+    /// Lets this thread, and whatever it starts from now on, reach the ports that containers publish: it leaves the machine's
+    /// network for the engine's, which the engine keeps from then on. Only for root.
+    pub fn enter_network(&mut self) -> Result<()> {
+        let network = File::open(format!("/proc/{}/ns/net", self.pid()?))?;
+        setns(&network, CloneFlags::CLONE_NEWNET)?;
+        self.network = Some(network);
+        run(Command::new("ip").args(["link", "set", "lo", "up"])).map(drop)
     }
 
     /// Its address, for `DOCKER_HOST`.
     pub fn host(&self) -> String {
-        format!("unix://{}/engine.sock", self.dir.path().display())
+        format!("unix://{}", self.socket().display())
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("engine.sock")
+    }
+
+    fn pid(&self) -> Result<i32> {
+        Ok(std::fs::read_to_string(self.dir.path().join("dockerd.pid"))?.trim().parse()?)
     }
 
     fn script(&self, arguments: &[&str]) -> Result<()> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/lab/engine.sh");
         let mut command = Command::new(script);
         command.args(arguments).env("STRAWBOSS_LAB", self.dir.path()).env("STRAWBOSS_DOCKERD_ARGS", &self.arguments);
+        if let Some(network) = &self.network {
+            command.env("STRAWBOSS_NETNS", format!("/proc/{}/fd/{}", std::process::id(), network.as_raw_fd()));
+        }
         command.env_remove("DOCKER_HOST").stdin(Stdio::null());
         run(&mut command).map(drop)
     }
@@ -105,7 +132,7 @@ impl OwnEngine {
 
     /// kill -9, and waits for its end.
     pub fn kill(&self) -> Result<()> {
-        let pid: i32 = std::fs::read_to_string(self.dir.path().join("dockerd.pid"))?.trim().parse()?;
+        let pid = self.pid()?;
         kill(Pid::from_raw(pid), Signal::SIGKILL)?;
         while Path::new(&format!("/proc/{pid}")).exists() {
             std::thread::yield_now();
