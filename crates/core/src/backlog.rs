@@ -92,6 +92,9 @@ pub struct SourceItem {
     pub needs_gpu: bool,
     /// The Model column.
     pub model: Option<String>,
+    /// The names of items of the same source that must be done before: each a [`Self::native_ref`], there or not.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
     /// Where it stands, for people: the row's line, counted from 1 with the header.
     pub line: u64,
 }

@@ -19,5 +19,5 @@ pub mod time;
 pub use id::{IdError, ProjectName, RunId, SandboxId, TaskId};
 pub use project::{AgentKind, Project};
 pub use run::{Run, RunOutcome, RunState};
-pub use task::{BlockCode, BlockReason, Task, TaskState, TransitionError};
+pub use task::{BlockCode, BlockReason, Dependency, Task, TaskState, TransitionError};
 pub use time::{Date, Timestamp};

@@ -4,8 +4,11 @@
 //! deadline (none last), then age, then key. Since every ready task is ordered by something that does not change
 //! while it waits, and each start takes one from the front of what fits, no task of a finite backlog starves.
 
+mod dependencies;
+
 use crate::project::{AgentEntry, AgentKind, Catalog, ModelEntry, Project};
 use crate::{BlockCode, BlockReason, ProjectName, RunId, Task, TaskId, TaskState, Timestamp};
+use dependencies::Dependencies;
 use std::collections::{HashMap, HashSet};
 
 /// What the policy knows of a live run.
@@ -39,6 +42,8 @@ pub struct Snapshot<'a> {
     pub tasks: &'a [Task],
     /// Runs that are not finished.
     pub runs: &'a [LiveRun],
+    /// The state of each task that one of `tasks` depends on and that is not among them.
+    pub others: &'a HashMap<TaskId, TaskState>,
     /// What is configured.
     pub catalog: &'a Catalog,
     /// What there is room for.
@@ -69,6 +74,8 @@ pub enum Hold {
     GpuBusy,
     /// It waits for a moment (back-off, quota).
     NotYet,
+    /// What it depends on is not done.
+    Dependency,
     /// Nothing may start now.
     Closed,
 }
@@ -81,6 +88,7 @@ impl Hold {
             Self::ProjectBusy => "Waits for its project: as many of its runs are live as the project's max_concurrent allows.",
             Self::GpuBusy => "Waits for a GPU: every one is in use.",
             Self::NotYet => "Waits before the next try.",
+            Self::Dependency => "Waits for what it depends on.",
             Self::Closed => "Waits: nothing starts now.",
         }
     }
@@ -277,6 +285,7 @@ type Held<'h> = &'h mut dyn FnMut(&Task, Hold);
 fn walk(snapshot: &Snapshot<'_>, mut held: Option<Held<'_>>) -> Vec<Decision> {
     let live: HashSet<&TaskId> = snapshot.runs.iter().map(|run| &run.task).collect();
     let mut decisions = Vec::new();
+    let dependencies = Dependencies::new(snapshot);
     let mut seen: HashSet<&TaskId> = HashSet::with_capacity(snapshot.tasks.len());
     let mut ready = Vec::with_capacity(snapshot.tasks.len());
     for task in snapshot.tasks {
@@ -289,8 +298,15 @@ fn walk(snapshot: &Snapshot<'_>, mut held: Option<Held<'_>>) -> Vec<Decision> {
         if !seen.insert(&task.id) || !waits || live.contains(&task.id) {
             continue;
         }
-        match (assign(task, snapshot.catalog, snapshot.capacity.gpus), task.state) {
-            (Ok(Assignment { project, .. }), TaskState::Queued) => {
+        let may = assign(task, snapshot.catalog, snapshot.capacity.gpus)
+            .and_then(|assignment| Ok((assignment, dependencies.are_done(task)?)));
+        match (may, task.state) {
+            (Ok((_, false)), TaskState::Queued) => {
+                if let Some(held) = &mut held {
+                    held(task, Hold::Dependency);
+                }
+            }
+            (Ok((Assignment { project, .. }, true)), TaskState::Queued) => {
                 let Task { not_before, needs_gpu, .. } = *task;
                 ready.push((order(task), Candidate { task, project, not_before, needs_gpu }));
             }

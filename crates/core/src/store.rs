@@ -7,6 +7,7 @@ use crate::run::{Run, Sandbox};
 use crate::task::Task;
 use crate::{RunId, SandboxId, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// What is written in one transaction.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -188,6 +189,8 @@ pub trait Store: Send + Sync {
     async fn task_numbers_next(&self, slug: &str, count: u64) -> Result<u64, StoreError>;
     /// One task.
     async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError>;
+    /// In which state these tasks are; those that are not there are left out.
+    async fn task_states(&self, ids: &[TaskId]) -> Result<HashMap<TaskId, TaskState>, StoreError>;
     /// Tasks in order of making.
     async fn task_list(&self, filter: &TaskFilter) -> Result<Vec<Task>, StoreError>;
     /// How many tasks are in each state.

@@ -85,6 +85,10 @@ pub enum BlockCode {
     ByPerson,
     /// Its row in the backlog says Blocked.
     BySource,
+    /// It depends on something that is not there, or was withdrawn.
+    NoSuchDependency,
+    /// It depends on itself, by way of others or at once.
+    DependencyCycle,
 }
 
 impl BlockCode {
@@ -98,6 +102,8 @@ impl BlockCode {
                 | Self::NoSuchModel
                 | Self::NoGpu
                 | Self::NoNextAction
+                | Self::NoSuchDependency
+                | Self::DependencyCycle
         )
     }
 }
@@ -127,6 +133,15 @@ pub struct Resume {
     pub run: RunId,
     /// What the agent is told; none when it shall just go on.
     pub comment: Option<String>,
+}
+
+/// A task that must be done before another starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// By which name the source has it ([`crate::backlog::SourceItem::native_ref`]); a task's key where a person named it here.
+    pub name: String,
+    /// The task that it is; none: there is none of that name.
+    pub task: Option<TaskId>,
 }
 
 /// One piece of work on one project.
@@ -164,6 +179,9 @@ pub struct Task {
     pub machinery_failures: u32,
     /// How often red checks were sent back to the agent by themselves.
     pub sent_back: u32,
+    /// What must be done before it starts; what its source had Completed is not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<Dependency>,
     /// Not before this moment (back-off, quota).
     pub not_before: Option<Timestamp>,
     /// When it was made.

@@ -78,6 +78,7 @@ fn task(id: &str, of: &str) -> Task {
         resume: None,
         machinery_failures: 0,
         sent_back: 0,
+        depends_on: Vec::new(),
         not_before: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
@@ -140,7 +141,7 @@ proptest! {
     ) {
         let catalog = catalog();
         let capacity = Capacity { slots, gpus, closed };
-        let snapshot = Snapshot { tasks: &tasks, runs: &runs, catalog: &catalog, capacity, now: Timestamp(1000) };
+        let snapshot = Snapshot { tasks: &tasks, runs: &runs, others: &HashMap::new(), catalog: &catalog, capacity, now: Timestamp(1000) };
         let decisions = decide(&snapshot);
         let started = starts(&decisions);
         // Never two runs of one task: not among the starts, not beside a live run.
@@ -192,7 +193,7 @@ proptest! {
         // As many ids as tasks: more than are looked at first must be ready.
         let tasks: Vec<Task> = tasks.into_iter().enumerate().map(|(at, it)| Task { id: TaskId::parse(&format!("t-{at}")).unwrap(), ..it }).collect();
         let catalog = catalog();
-        let snapshot = Snapshot { tasks: &tasks, runs: &runs, catalog: &catalog, capacity: Capacity { slots, gpus, closed }, now: Timestamp(1000) };
+        let snapshot = Snapshot { tasks: &tasks, runs: &runs, others: &HashMap::new(), catalog: &catalog, capacity: Capacity { slots, gpus, closed }, now: Timestamp(1000) };
         let mut ready: Vec<&Task> = tasks
             .iter()
             .filter(|task| task.state == TaskState::Queued && runs.iter().all(|run| run.task != task.id))
@@ -254,7 +255,7 @@ proptest! {
             .collect();
         let mut ran = HashSet::new();
         for _ in 0..=tasks.len() {
-            let started = starts(&decide(&Snapshot { tasks: &tasks, runs: &[], catalog: &catalog, capacity, now: Timestamp(1) }));
+            let started = starts(&decide(&Snapshot { tasks: &tasks, runs: &[], others: &HashMap::new(), catalog: &catalog, capacity, now: Timestamp(1) }));
             for task in &mut tasks {
                 if started.contains(&task.id) {
                     task.state = TaskState::Done;
@@ -269,7 +270,7 @@ proptest! {
     fn nothing_starts_before_something_better_that_fits_as_well(tasks in prop::collection::vec(any_task(), 0..40)) {
         let catalog = catalog();
         let capacity = Capacity { slots: 1, gpus: 1, closed: false };
-        let snapshot = Snapshot { tasks: &tasks, runs: &[], catalog: &catalog, capacity, now: Timestamp(1000) };
+        let snapshot = Snapshot { tasks: &tasks, runs: &[], others: &HashMap::new(), catalog: &catalog, capacity, now: Timestamp(1000) };
         if let [first] = starts(&decide(&snapshot)).as_slice() {
             // Ids repeat in hostile snapshots: the first of an id counts.
             let mut seen = HashSet::new();
@@ -314,7 +315,14 @@ fn a_block_lifts_when_its_cause_is_gone_and_stays_when_it_is_not() {
     it.block = strawboss_core::policy::assign(&it, &catalog, 0).err();
     let at = |gpus| {
         let capacity = Capacity { slots: 1, gpus, closed: false };
-        decide(&Snapshot { tasks: std::slice::from_ref(&it), runs: &[], catalog: &catalog, capacity, now: Timestamp(0) })
+        decide(&Snapshot {
+            tasks: std::slice::from_ref(&it),
+            runs: &[],
+            others: &HashMap::new(),
+            catalog: &catalog,
+            capacity,
+            now: Timestamp(0),
+        })
     };
     assert_eq!(at(0), vec![]);
     assert_eq!(at(1), vec![Decision::Unblock(it.id.clone())]);

@@ -8,7 +8,9 @@ use crate::{cause, drive, landing, rescue};
 use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::ChangeSet;
 use strawboss_core::task::{Task, UNREADABLE_PRIORITY};
-use strawboss_core::{BlockCode, BlockReason, Date, ProjectName, RunId, RunState, TaskId, TaskState, TransitionError};
+use strawboss_core::{
+    BlockCode, BlockReason, Date, Dependency, ProjectName, RunId, RunState, TaskId, TaskState, TransitionError,
+};
 use strawboss_protocol::api::{NewTask, RunDetail, TaskView};
 use strawboss_protocol::supervisor::ToSupervisor;
 
@@ -76,6 +78,21 @@ impl Engine {
             }
         };
         let action = text("What shall be done", &new.action, TEXT_LIMIT)?;
+        let mut depends_on = Vec::new();
+        for key in &new.depends_on {
+            let id = TaskId::parse(key.trim()).ok();
+            let there = match &id {
+                Some(id) => self.shared.parts.store.task(id).await?.is_some(),
+                None => false,
+            };
+            if !there {
+                return Err(Refused::invalid(
+                    format!("There is no task `{}` to depend on.", key.trim()),
+                    "See the tasks with `strawboss task list`.",
+                ));
+            }
+            depends_on.push(Dependency { name: key.trim().to_owned(), task: id });
+        }
         let now = self.shared.now();
         let number = self.shared.parts.store.task_numbers_next(&project.slug(), 1).await?;
         let id = TaskId::nth(&project, number);
@@ -97,6 +114,7 @@ impl Engine {
             resume: None,
             machinery_failures: 0,
             sent_back: 0,
+            depends_on,
             not_before: None,
             created_at: now,
             updated_at: now,

@@ -6,7 +6,7 @@ use crate::git::mirror;
 use crate::health::{self, Part};
 use crate::shared::{Shared, lock};
 use crate::{drive, fault, landing, metering, outbox, supervise};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -124,6 +124,18 @@ fn live(run: &Run, tasks: &[Task]) -> LiveRun {
     }
 }
 
+/// The states of what these tasks depend on, as far as they do not say so themselves.
+async fn states_of_others(shared: &Shared, tasks: &[Task]) -> Result<HashMap<TaskId, TaskState>, StoreError> {
+    let wanted: HashSet<&TaskId> =
+        tasks.iter().flat_map(|task| &task.depends_on).filter_map(|dependency| dependency.task.as_ref()).collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let here: HashSet<&TaskId> = tasks.iter().map(|task| &task.id).collect();
+    let ids: Vec<TaskId> = wanted.difference(&here).map(|id| (*id).clone()).collect();
+    shared.parts.store.task_states(&ids).await
+}
+
 /// One round: everything that can start starts.
 pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
     wake_paused(shared).await?;
@@ -142,12 +154,14 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
         landing::spawn(shared, &run.task);
     }
     runs.extend(accepted);
+    let others = states_of_others(shared, &tasks).await?;
     let catalog = shared.catalog();
     let runner_away = runner_is_away(shared);
     let live: Vec<LiveRun> = runs.iter().map(|run| live(run, &tasks)).collect();
     let snapshot = Snapshot {
         tasks: &tasks,
         runs: &live,
+        others: &others,
         catalog: &catalog,
         capacity: Capacity {
             slots: shared.slots(),

@@ -3,9 +3,12 @@
 //! Which change of Status a person made is known from the Status that we last read or wrote there: a different one is a
 //! person's word. One reading is one transaction.
 
+mod links;
+
 use crate::config::Source;
 use crate::shared::{Shared, lock, message_key};
 use crate::{drive, outbox};
+use links::Links;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use strawboss_core::backlog::{BacklogStatus, Reading, SourceItem, SourceLink, SourceProblem};
@@ -121,6 +124,7 @@ async fn apply(
             known.insert(link.native_ref.clone(), task);
         }
     }
+    let mut links = Links::of(&items, &known);
     let mut plan = Plan::default();
     let mut fresh: Vec<SourceItem> = Vec::new();
     for item in items {
@@ -164,10 +168,13 @@ async fn apply(
             continue;
         }
         if let Some(number) = numbers.get_mut(&item.project.slug()) {
-            plan.write(new_task(shared, &name, item, row_status, *number, now));
+            let task = new_task(shared, &name, item, row_status, *number, now);
+            links.add(&task);
+            plan.write(task);
             *number += 1;
         }
     }
+    links.tie(shared, &mut plan).await?;
     let mut stopped = Vec::new();
     for (id, reason) in std::mem::take(&mut plan.stops) {
         if let Some(mut run) = shared.parts.store.run(&id).await?
@@ -282,6 +289,7 @@ fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: Backlog
         resume: None,
         machinery_failures: 0,
         sent_back: 0,
+        depends_on: Vec::new(), // tied when every row has its task
         not_before: None,
         created_at: now,
         updated_at: now,

@@ -7,7 +7,7 @@ use strawboss_core::run::Run;
 use strawboss_core::store::StoredReport;
 use strawboss_core::task::Task;
 use strawboss_core::{RunState, TaskId};
-use strawboss_protocol::api::{LoadView, ProjectView, RunDetail, RunEvent, RunView, TaskView};
+use strawboss_protocol::api::{DependencyView, LoadView, ProjectView, RunDetail, RunEvent, RunView, TaskView};
 
 pub(crate) fn run(run: &Run) -> RunView {
     RunView {
@@ -84,6 +84,11 @@ pub(crate) fn task(shared: &Shared, it: Task, last: Option<&Run>) -> TaskView {
         state: it.state,
         block: it.block,
         waits_for,
+        depends_on: it
+            .depends_on
+            .iter()
+            .map(|needed| DependencyView { name: needed.name.clone(), task: needed.task.as_ref().map(ToString::to_string) })
+            .collect(),
         source: it.source.filter(|link| !link.detached).map(|link| link.source),
         run: last.map(run),
         attempts: it.attempts,

@@ -40,6 +40,8 @@ pub struct TaskView {
     pub block: Option<BlockReason>,
     /// Why a queued task does not start yet, as a sentence.
     pub waits_for: Option<String>,
+    /// What must be done before it starts.
+    pub depends_on: Vec<DependencyView>,
     /// The source that it comes from: `csv:priorities.csv`.
     pub source: Option<String>,
     /// Its live run, or the last one.
@@ -50,6 +52,16 @@ pub struct TaskView {
     pub created_at: i64,
     /// When its state changed last, milliseconds since 1970 UTC.
     pub updated_at: i64,
+}
+
+/// A task that another one depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DependencyView {
+    /// By which name the source has it.
+    pub name: String,
+    /// The task's key; none: there is none of that name.
+    pub task: Option<String>,
 }
 
 /// The shape of a block on the wire.
@@ -246,6 +258,9 @@ pub struct NewTask {
     /// A key of `models:`.
     #[serde(default)]
     pub model: Option<String>,
+    /// The keys of tasks that must be done before.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
 }
 
 /// What to do with a task: `POST /api/v1/tasks/{id}/{action}` has no body but for block.

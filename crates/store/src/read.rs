@@ -8,6 +8,7 @@ use futures_util::TryStreamExt;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row};
+use std::collections::HashMap;
 use strawboss_core::run::{Run, Sandbox};
 use strawboss_core::store::{
     ApiToken, ChangeSet, Message, OUTBOX_HORIZON_MS, ReportTotal, Store, StoreError, StoredReport, TaskFilter,
@@ -27,6 +28,9 @@ const OUTBOX_MISDATED: &str = "SELECT id, key, topic, payload, at, due_at, failu
     WHERE due_at > $1 AND id = (SELECT MIN(o.id) FROM outbox o WHERE o.key = outbox.key) \
     ORDER BY due_at, id LIMIT $2";
 
+/// How many ids one query names.
+const IDS_AT_ONCE: usize = 500;
+
 /// Sizes stand in the rows' heads: no body is read.
 const REPORT_TOTALS: &str = "SELECT p.run, CAST(COUNT(*) AS BIGINT), CAST(SUM(OCTET_LENGTH(p.body)) AS BIGINT), \
     CAST(MAX(p.at) AS BIGINT), CAST(MAX(r.live) AS BIGINT), MAX(t.state) \
@@ -34,6 +38,14 @@ const REPORT_TOTALS: &str = "SELECT p.run, CAST(COUNT(*) AS BIGINT), CAST(SUM(OC
 
 const PROJECT_LAST_RUNS: &str = "SELECT t.project, CAST(MAX(r.created_at) AS BIGINT), CAST(MAX(r.live) AS BIGINT) \
     FROM runs r JOIN tasks t ON t.id = r.task GROUP BY t.project ORDER BY t.project";
+
+fn task_state(word: &str) -> Result<TaskState, StoreError> {
+    TaskState::from_word(word).ok_or_else(|| StoreError::Corrupt {
+        what: "task state",
+        id: word.to_owned(),
+        why: "this version knows no such state".to_owned(),
+    })
+}
 
 impl SqlStore {
     /// Every row of a query, each read as it comes, so that the texts of a long list are never all in memory.
@@ -146,17 +158,27 @@ impl Store for SqlStore {
         self.entities(query).await
     }
 
+    async fn task_states(&self, ids: &[TaskId]) -> Result<HashMap<TaskId, TaskState>, StoreError> {
+        let mut states = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(IDS_AT_ONCE) {
+            let places: Vec<String> = (1..=some.len()).map(|at| format!("${at}")).collect();
+            let text = format!("SELECT id, state FROM tasks WHERE id IN ({})", places.join(", "));
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for id in some {
+                query = query.bind(id.as_str());
+            }
+            let found = self.rows(query, |row| Ok((row.try_get::<String, _>(0)?, task_state(row.try_get(1)?)?))).await?;
+            let mut found: HashMap<String, TaskState> = found.into_iter().collect();
+            states.extend(some.iter().filter_map(|id| Some((id.clone(), found.remove(id.as_str())?))));
+        }
+        Ok(states)
+    }
+
     async fn task_counts(&self) -> Result<Vec<(TaskState, u64)>, StoreError> {
         let counted = self
             .rows(sqlx::query(TASK_COUNTS), |row| {
-                let word: &str = row.try_get(0)?;
                 let count: i64 = row.try_get(1)?;
-                let corrupt = || StoreError::Corrupt {
-                    what: "task state",
-                    id: word.to_owned(),
-                    why: "this version knows no such state".to_owned(),
-                };
-                Ok((TaskState::from_word(word).ok_or_else(corrupt)?, count.unsigned_abs()))
+                Ok((task_state(row.try_get(0)?)?, count.unsigned_abs()))
             })
             .await?;
         let count_of = |state| counted.iter().find(|(known, _)| *known == state).map_or(0, |(_, count)| *count);

@@ -97,6 +97,7 @@ function task(now, given) {
     model: null,
     block: null,
     waits_for: null,
+    depends_on: [],
     source: "csv:priorities.csv",
     run: null,
     attempts: 0,

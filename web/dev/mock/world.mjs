@@ -228,6 +228,7 @@ export class World {
       state: manual ? "pending" : "queued",
       block: null,
       waits_for: manual ? "Waits for a person's approval." : "Every slot is taken.",
+      depends_on: [],
       source: null,
       run: null,
       attempts: 0,

@@ -694,6 +694,13 @@ export interface components {
             /** @description The end of what it printed. */
             output_tail: string;
         };
+        /** @description A task that another one depends on. */
+        DependencyView: {
+            /** @description By which name the source has it. */
+            name: string;
+            /** @description The task's key; none: there is none of that name. */
+            task?: string | null;
+        };
         /** @description A diff in numbers. */
         DiffStat: {
             /**
@@ -842,6 +849,8 @@ export interface components {
             agent?: string | null;
             /** @description `YYYY-MM-DD`. */
             deadline?: string | null;
+            /** @description The keys of tasks that must be done before. */
+            depends_on?: string[];
             /** @description A key of `models:`. */
             model?: string | null;
             /** @description Whether it needs a GPU. */
@@ -909,6 +918,8 @@ export interface components {
                 created_at: number;
                 /** @description The day it is due, `YYYY-MM-DD`. */
                 deadline?: string | null;
+                /** @description What must be done before it starts. */
+                depends_on: components["schemas"]["DependencyView"][];
                 /** @description Its key. */
                 id: string;
                 /** @description The Model column. */
@@ -1409,6 +1420,8 @@ export interface components {
             created_at: number;
             /** @description The day it is due, `YYYY-MM-DD`. */
             deadline?: string | null;
+            /** @description What must be done before it starts. */
+            depends_on: components["schemas"]["DependencyView"][];
             /** @description Its key. */
             id: string;
             /** @description The Model column. */

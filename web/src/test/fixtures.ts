@@ -16,6 +16,7 @@ export function aTask(given: Partial<Task> = {}): Task {
     state: "queued",
     block: null,
     waits_for: null,
+    depends_on: [],
     source: null,
     run: null,
     attempts: 0,

@@ -6,6 +6,7 @@ use crate::samples::Samples;
 use crate::table::{Aim, Row};
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use strawboss_core::policy::{self, Capacity, Decision, Snapshot, decide};
 use strawboss_core::project::{
     AfterMerge, AgentEntry, AgentKind, Approval, Catalog, Limits, ModelEntry, Project, Repository, ReviewMode,
@@ -99,6 +100,7 @@ fn backlog(count: usize) -> Result<Vec<Task>> {
             resume: None,
             machinery_failures: 0,
             sent_back: 0,
+            depends_on: Vec::new(),
             not_before: None,
             created_at: Timestamp(i64::try_from(numbers.below(1_000_000))?),
             updated_at: Timestamp(0),
@@ -133,7 +135,9 @@ pub(crate) async fn measure(size: Size) -> Result<Vec<Row>> {
         say!("scheduling decisions over {count} tasks, {repetitions} times");
         let tasks = backlog(count)?;
         let capacity = Capacity { slots: SLOTS, gpus: 1, closed: false };
-        let snapshot = Snapshot { tasks: &tasks, runs: &[], catalog: &catalog, capacity, now: Timestamp(2_000_000) };
+        let others = HashMap::new();
+        let snapshot =
+            Snapshot { tasks: &tasks, runs: &[], others: &others, catalog: &catalog, capacity, now: Timestamp(2_000_000) };
         let samples = times(repetitions, || {
             let starts = starts(&decide(&snapshot));
             ensure!(starts >= 1 && starts <= SLOTS as usize, "{starts} starts");

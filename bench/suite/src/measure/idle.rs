@@ -85,6 +85,7 @@ async fn past(store: &SqlStore, number: u64) -> Result<()> {
         resume: None,
         machinery_failures: 0,
         sent_back: 0,
+        depends_on: Vec::new(),
         not_before: None,
         created_at: at,
         updated_at: at,

@@ -65,9 +65,20 @@ pub(crate) fn agent(text: &str) -> Option<String> {
         .or_else(|| AGENT_WORDS.into_iter().find(|word| word.eq_ignore_ascii_case(text)).map(str::to_owned))
 }
 
+/// Reads a Depends On cell: IDs with semicolons between them, or commas.
+pub(crate) fn names(text: &str) -> Vec<String> {
+    text.split([';', ',', '\n']).map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{agent, day, needs_gpu, priority};
+    use super::{agent, day, names, needs_gpu, priority};
+
+    #[test]
+    fn names_stand_with_semicolons_or_commas_between_them() {
+        assert_eq!(names(" 7; A-8 ,,9\n"), ["7", "A-8", "9"]);
+        assert!(names(" ; ").is_empty());
+    }
 
     #[test]
     fn priorities_are_whole_numbers() {

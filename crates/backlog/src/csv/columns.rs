@@ -16,10 +16,11 @@ pub(crate) enum Column {
     Deadline,
     Gpu,
     Model,
+    DependsOn,
 }
 
 impl Column {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Id,
         Self::Project,
         Self::Priority,
@@ -30,6 +31,7 @@ impl Column {
         Self::Deadline,
         Self::Gpu,
         Self::Model,
+        Self::DependsOn,
     ];
 
     /// Without these a row means nothing, or what became of it could not be told.
@@ -48,6 +50,7 @@ impl Column {
             Self::Deadline => "Deadline",
             Self::Gpu => "GPU",
             Self::Model => "Model",
+            Self::DependsOn => "Depends On",
         }
     }
 
@@ -55,6 +58,9 @@ impl Column {
         let name = name.trim();
         if name.eq_ignore_ascii_case("GPU?") {
             return Some(Self::Gpu);
+        }
+        if name.eq_ignore_ascii_case("depends_on") {
+            return Some(Self::DependsOn);
         }
         Self::ALL.into_iter().find(|column| column.name().eq_ignore_ascii_case(name))
     }

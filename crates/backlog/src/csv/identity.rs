@@ -26,7 +26,7 @@ impl Identities {
     /// Names the next row. `id` is empty when it has none.
     pub(crate) fn next(&mut self, id: &str, project: &str, action: &str) -> Identity {
         if !id.is_empty() {
-            let name = format!("id:{id}");
+            let name = of_id(id);
             return if self.ids.insert(name.clone()) { Identity::Is(name) } else { Identity::Taken(name) };
         }
         let mut hash = Sha256::new();
@@ -41,6 +41,11 @@ impl Identities {
         *which += 1;
         Identity::Is(format!("row:{}:{which}", hex(&key)))
     }
+}
+
+/// The name of the row with this `ID`.
+pub(crate) fn of_id(id: &str) -> String {
+    format!("id:{id}")
 }
 
 /// Lower-case hexadecimal.

@@ -5,7 +5,7 @@
 use super::cells;
 use super::columns::{Column, Columns};
 use super::document::{Document, Field, Flaw, Record};
-use super::identity::{Identities, Identity};
+use super::identity::{self, Identities, Identity};
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::{BacklogStatus, SourceItem, SourceProblem};
 
@@ -172,6 +172,13 @@ fn item(
             true
         })
     });
+    let depends_on = cells.text(Column::DependsOn, notes).map(|text| {
+        let names = cells::names(&text);
+        if !names.is_empty() && cells.columns.index(Column::Id).is_none() {
+            notes.tell(Column::DependsOn, "rows are named by their ID, and the file has no column `ID`: add one");
+        }
+        names.into_iter().map(|name| identity::of_id(&name)).collect()
+    });
     // What stands in the Agent column is mostly our own report, so nothing in it is wrong.
     let agent = cells.value(Column::Agent).and_then(|value| cells::agent(String::from_utf8_lossy(&value).trim()));
     Some(SourceItem {
@@ -185,6 +192,7 @@ fn item(
         deadline: deadline?,
         needs_gpu: needs_gpu?,
         model: model.map(|model| (!model.is_empty()).then_some(model))?,
+        depends_on: depends_on?,
         line,
     })
 }

@@ -176,6 +176,7 @@ impl Ground {
             needs_gpu: false,
             agent: None,
             model: None,
+            depends_on: Vec::new(),
         };
         let view = self.engine.task_add(new).await.unwrap();
         TaskId::parse(&view.id).unwrap()

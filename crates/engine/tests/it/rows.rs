@@ -30,6 +30,7 @@ impl Rows {
             deadline: None,
             needs_gpu: false,
             model: None,
+            depends_on: Vec::new(),
             line: 2,
         };
         *self.items.lock().unwrap() = actions.iter().map(item).collect();

@@ -128,6 +128,7 @@ macro_rules! watched {
 watched! {
     task_numbers_next(slug: &str, count: u64) -> u64;
     task(id: &TaskId) -> Option<Task>;
+    task_states(ids: &[TaskId]) -> HashMap<TaskId, TaskState>;
     task_list(filter: &TaskFilter) -> Vec<Task>;
     task_counts() -> Vec<(TaskState, u64)>;
     task_list_by_source(source: &str) -> Vec<Task>;

@@ -229,6 +229,8 @@ async fn what_a_sandbox_asks_for_is_logged_under_a_number_that_it_is_not_told() 
     let spans: Vec<serde_json::Value> = lines
         .filter(|line| line["fields"]["message"] == "a sandbox's request was answered")
         .map(|line| line["span"].clone())
+        // Requests of other tests that had begun before anybody listened have none.
+        .filter(serde_json::Value::is_object)
         .collect();
     assert!(spans.len() >= 2, "{text}");
     let numbers: std::collections::BTreeSet<&str> = spans.iter().map(|span| span["request.id"].as_str().unwrap()).collect();

@@ -102,6 +102,17 @@ pub async fn tasks_are_counted_by_state(fixture: &dyn Fixture) {
     assert_eq!(store.task_counts().await.unwrap(), TaskState::ALL.map(|state| (state, count(state))));
 }
 
+/// Of those that are there, however many are asked for at once.
+pub async fn states_are_told_by_id(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let tasks = hundred(&*store).await;
+    let nobody = (1000..2200).map(|number| sample::task_of("Nobody", number).id);
+    let asked: Vec<_> = tasks.iter().step_by(2).map(|task| task.id.clone()).chain(nobody).collect();
+    let wanted = tasks.iter().step_by(2).map(|task| (task.id.clone(), task.state)).collect();
+    assert_eq!(store.task_states(&asked).await.unwrap(), wanted);
+    assert!(store.task_states(&[]).await.unwrap().is_empty());
+}
+
 /// Only those of that source, only those that still write to their row.
 pub async fn tasks_are_found_by_their_source(fixture: &dyn Fixture) {
     let store = fixture.open().await;

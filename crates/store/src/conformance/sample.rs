@@ -6,7 +6,7 @@ use strawboss_core::run::{CheckResult, Refusal, Run, RunOutcome, RunState, Sandb
 use strawboss_core::runner::Purpose;
 use strawboss_core::store::{ChangeSet, NewMessage, Store, StoreError, StoredReport};
 use strawboss_core::task::{BlockCode, BlockReason, Resume, Task, TaskState};
-use strawboss_core::{Date, ProjectName, SandboxId, TaskId, Timestamp};
+use strawboss_core::{Date, Dependency, ProjectName, SandboxId, TaskId, Timestamp};
 
 /// Text with what databases and encodings stumble over.
 pub const HARD_TEXT: &str =
@@ -32,6 +32,7 @@ pub fn task_of(project: &str, number: u64) -> Task {
         resume: None,
         machinery_failures: 0,
         sent_back: 0,
+        depends_on: Vec::new(),
         not_before: None,
         created_at: Timestamp(1_000),
         updated_at: Timestamp(1_000),
@@ -146,6 +147,10 @@ pub fn full_task(number: u64) -> Task {
         resume: Some(Resume { run: task.id.run(7), comment: Some(HARD_TEXT.to_owned()) }),
         machinery_failures: 3,
         sent_back: 2,
+        depends_on: vec![
+            Dependency { name: "id:7 · ü".to_owned(), task: Some(TaskId::parse("antenna-7").unwrap()) },
+            Dependency { name: "id:none".to_owned(), task: None },
+        ],
         not_before: Some(Timestamp(i64::MAX)),
         created_at: Timestamp(i64::MIN),
         updated_at: Timestamp(-1),

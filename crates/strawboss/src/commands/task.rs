@@ -82,6 +82,9 @@ Examples:
         /// It needs a GPU
         #[arg(long)]
         gpu: bool,
+        /// A task that must be done before; may be given more than once
+        #[arg(long, value_name = "TASK")]
+        depends_on: Vec<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -138,9 +141,9 @@ pub(crate) async fn run(args: TaskArgs, context: &Context) -> Result<ExitStatus,
             }
             Ok(ExitStatus::Success)
         }
-        TaskCommand::Add { action, project, priority, deadline, agent, model, gpu, json } => {
+        TaskCommand::Add { action, project, priority, deadline, agent, model, gpu, depends_on, json } => {
             let action = text_or_stdin(action)?;
-            let new = NewTask { project, action, priority, deadline, needs_gpu: gpu, agent, model };
+            let new = NewTask { project, action, priority, deadline, needs_gpu: gpu, agent, model, depends_on };
             let answer = api.post::<TaskView>("/api/v1/tasks", Some(&new)).await?;
             done(&answer, json)
         }
@@ -253,6 +256,9 @@ pub(super) fn described(task: &TaskView) -> String {
         text.push_str(&entry("blocked", &block.message));
         text.push_str(&entry("what to do", &block.fix));
     }
+    let depends_on: Vec<String> =
+        task.depends_on.iter().map(|needed| words::one_line(needed.task.as_ref().unwrap_or(&needed.name))).collect();
+    text.push_str(&entry("depends on", &depends_on.join(", ")));
     text.push_str(&entry("waits", task.waits_for.as_deref().unwrap_or_default()));
     text.push_str(&entry("priority", &task.priority.to_string()));
     text.push_str(&entry("deadline", task.deadline.as_deref().unwrap_or_default()));

@@ -1,5 +1,6 @@
 //! A store that says how long it takes, and does nothing else.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
@@ -46,6 +47,10 @@ impl Store for TimedStore {
 
     async fn task(&self, id: &TaskId) -> Result<Option<Task>, StoreError> {
         timed(READ, self.inner.task(id)).await
+    }
+
+    async fn task_states(&self, ids: &[TaskId]) -> Result<HashMap<TaskId, TaskState>, StoreError> {
+        timed(READ, self.inner.task_states(ids)).await
     }
 
     async fn task_list(&self, filter: &TaskFilter) -> Result<Vec<Task>, StoreError> {

@@ -15,6 +15,8 @@ const LIFTS_BY_ITSELF = new Set([
   "no_such_model",
   "no_gpu",
   "no_next_action",
+  "no_such_dependency",
+  "dependency_cycle",
   "by_source",
 ]);
 

@@ -1,6 +1,7 @@
 /** A task in full: what it says, why it stands where it stands, and its runs. */
 import { useQuery } from "@tanstack/react-query";
-import { useState, type SubmitEvent } from "react";
+import { Fragment, useState, type SubmitEvent } from "react";
+import { Link } from "wouter";
 import { taskQuery, useBlockTask } from "../../api/queries";
 import type { Task } from "../../api/types";
 import { useLiveTask } from "../../live/LiveProvider";
@@ -75,6 +76,21 @@ function TaskView({ task }: { task: Task }) {
         <Notice tone="info" title="Why it does not start yet">
           <p>{task.waits_for}</p>
         </Notice>
+      )}
+      {task.depends_on.length > 0 && (
+        <p>
+          Depends on{" "}
+          {task.depends_on.map((needed, at) => (
+            <Fragment key={needed.name}>
+              {at > 0 && ", "}
+              {needed.task == null ? (
+                <span>{needed.name}</span>
+              ) : (
+                <Link href={`/tasks/${encodeURIComponent(needed.task)}`}>{needed.task}</Link>
+              )}
+            </Fragment>
+          ))}
+        </p>
       )}
       {task.state === "pending" && (
         <Notice tone="info" title="It waits for your approval">
