@@ -27,6 +27,9 @@ struct Arguments {
     /// Results of bench/gateway, to be taken into the table
     #[arg(long, global = true, value_name = "FILE")]
     gateway: Option<PathBuf>,
+    /// The image that the system is compared with
+    #[arg(long, global = true, value_name = "IMAGE")]
+    peer: Option<String>,
     #[command(subcommand)]
     what: What,
 }
@@ -43,6 +46,8 @@ enum What {
     Repository,
     /// The control plane at rest
     Idle,
+    /// The whole system in containers (--peer)
+    System,
     /// One viewer's echo, and a stream
     Terminal,
     /// What bench/gateway measured (--gateway)
@@ -87,6 +92,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if wanted(What::Idle) {
         rows.extend(measure::idle::measure(size).await.context("idle")?);
+    }
+    if wanted(What::System) {
+        rows.extend(measure::system::measure(size, arguments.peer.as_deref()).await.context("system")?);
     }
     if wanted(What::Terminal) {
         rows.extend(measure::terminal::measure(size).await.context("terminal")?);

@@ -5,6 +5,7 @@ pub(crate) mod gateway;
 pub(crate) mod idle;
 pub(crate) mod repository;
 pub(crate) mod start;
+pub(crate) mod system;
 pub(crate) mod terminal;
 
 use std::time::{Duration, Instant};
