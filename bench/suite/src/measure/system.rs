@@ -120,7 +120,9 @@ fn inspect(id: &str, what: &str) -> Result<String> {
 }
 
 fn pid(id: &str) -> Result<i32> {
-    Ok(inspect(id, "{{.State.Pid}}")?.parse()?)
+    let pid = inspect(id, "{{.State.Pid}}")?.parse()?;
+    ensure!(pid != 0, "{id} does not run:\n{}", docker(&["logs", "--tail", "20", id])?);
+    Ok(pid)
 }
 
 /// The memory of a container's processes, in MB; what several share counts in parts.
