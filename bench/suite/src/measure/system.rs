@@ -204,7 +204,9 @@ impl Peer {
             std::thread::sleep(Duration::from_millis(200));
         }
         docker(&[&["run", "--rm"], &network[..], url, &[image, "buildbot", "upgrade-master"]].concat())?;
-        docker(&[&["run", "--detach", "--name", &peer.name], &network[..], url, &[image]].concat())?;
+        docker(
+            &[&["run", "--detach", "--restart", "unless-stopped", "--name", &peer.name], &network[..], url, &[image]].concat(),
+        )?;
         Ok(peer)
     }
 }
