@@ -1,4 +1,4 @@
-//! What docs/backlog-csv.md promises about a CSV file, case by case, through the public port.
+//! What docs/backlogs/csv.md promises about a CSV file, case by case, through the public port.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 use std::fs::{self, File};

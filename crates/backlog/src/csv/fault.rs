@@ -1,6 +1,6 @@
 //! Why a backlog file as a whole cannot be used now: what is wrong, and what a person does about it.
 //!
-//! Every answer to a bad file is worded here and nowhere else; docs/backlog-csv.md has them as a table.
+//! Every answer to a bad file is worded here and nowhere else; docs/backlogs/csv.md has them as a table.
 
 use super::columns::Column;
 use super::document::MAX_RECORDS;

@@ -1,7 +1,7 @@
 //! The CSV file as a backlog: [`CsvBacklog`].
 //!
 //! A person's file stays a person's file. It is read only when it stands still, a faulty row costs that row, and what
-//! is written back is three cells of the rows concerned and not one byte beside them. docs/backlog-csv.md says all
+//! is written back is three cells of the rows concerned and not one byte beside them. docs/backlogs/csv.md says all
 //! that a person may rely on.
 //!
 //! Here are the configuration, the patience of the reader and the port; each part of the work has a file of its own.
