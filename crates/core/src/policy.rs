@@ -5,10 +5,12 @@
 //! while it waits, and each start takes one from the front of what fits, no task of a finite backlog starves.
 
 mod dependencies;
+mod preemption;
 
 use crate::project::{AgentEntry, AgentKind, Catalog, ModelEntry, Project};
 use crate::{BlockCode, BlockReason, ProjectName, RunId, Task, TaskId, TaskState, Timestamp};
 use dependencies::Dependencies;
+pub use preemption::is_rested;
 use std::collections::{HashMap, HashSet};
 
 /// What the policy knows of a live run.
@@ -22,6 +24,14 @@ pub struct LiveRun {
     pub project: ProjectName,
     /// Whether it holds a GPU.
     pub gpu: bool,
+    /// Its task's priority.
+    pub priority: u32,
+    /// When it was made.
+    pub since: Timestamp,
+    /// Whether it was asked to stop: its place will soon be free.
+    pub stopping: bool,
+    /// Whether it stands where its work can be saved and gone on with, and was not preempted a short while ago.
+    pub may_be_preempted: bool,
 }
 
 /// What there is room for.
@@ -33,6 +43,15 @@ pub struct Capacity {
     pub gpus: u32,
     /// Whether nothing may start now (draining, engine away, disk full).
     pub closed: bool,
+}
+
+/// What the scheduler may do by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Habits {
+    /// Stop a run for a task of better priority.
+    pub preempt: bool,
+    /// Go on with what was preempted.
+    pub resume: bool,
 }
 
 /// Everything the policy decides from.
@@ -48,6 +67,8 @@ pub struct Snapshot<'a> {
     pub catalog: &'a Catalog,
     /// What there is room for.
     pub capacity: Capacity,
+    /// What may happen without a person.
+    pub habits: Habits,
     /// Now.
     pub now: Timestamp,
 }
@@ -55,8 +76,10 @@ pub struct Snapshot<'a> {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Start a run of this queued task.
+    /// Start a run of this task, which is queued or was preempted.
     Start(TaskId),
+    /// Stop this run, so that the task can start.
+    Preempt(RunId, TaskId),
     /// It may not run, for this reason.
     Block(TaskId, BlockReason),
     /// What kept it from running is gone.
@@ -193,7 +216,7 @@ pub struct Round {
     pub holds: HashMap<TaskId, Hold>,
 }
 
-/// Decides. Blocks and unblocks come first, then starts in order.
+/// Decides. Blocks and unblocks come first, then starts in order, then what makes room for more of them.
 pub fn decide(snapshot: &Snapshot<'_>) -> Vec<Decision> {
     walk(snapshot, None)
 }
@@ -228,6 +251,14 @@ struct Candidate<'a> {
     needs_gpu: bool,
 }
 
+impl Candidate<'_> {
+    /// Whether its moment has not come.
+    fn waits(&self, now: Timestamp) -> bool {
+        // Further ahead than any back-off it was dated by a clock that has been set back since.
+        self.not_before.is_some_and(|moment| (1..=BACKOFF_LIMIT_MS).contains(&moment.ms_since(now)))
+    }
+}
+
 /// What there is room for, and less with every start.
 struct Room<'a> {
     capacity: Capacity,
@@ -255,8 +286,7 @@ impl<'a> Room<'a> {
         if self.capacity.closed {
             return Some(Hold::Closed);
         }
-        // Further ahead than any back-off it was dated by a clock that has been set back since.
-        if task.not_before.is_some_and(|moment| (1..=BACKOFF_LIMIT_MS).contains(&moment.ms_since(self.now))) {
+        if task.waits(self.now) {
             return Some(Hold::NotYet);
         }
         let in_project = self.busy.entry(&task.project.name).or_default();
@@ -291,6 +321,7 @@ fn walk(snapshot: &Snapshot<'_>, mut held: Option<Held<'_>>) -> Vec<Decision> {
     for task in snapshot.tasks {
         let waits = match task.state {
             TaskState::Queued => true,
+            TaskState::Paused => task.preempted && snapshot.habits.resume,
             TaskState::Blocked => task.block.as_ref().is_some_and(|block| block.code.lifts_by_itself()),
             _ => false,
         };
@@ -301,16 +332,18 @@ fn walk(snapshot: &Snapshot<'_>, mut held: Option<Held<'_>>) -> Vec<Decision> {
         let may = assign(task, snapshot.catalog, snapshot.capacity.gpus)
             .and_then(|assignment| Ok((assignment, dependencies.are_done(task)?)));
         match (may, task.state) {
-            (Ok((_, false)), TaskState::Queued) => {
+            (Ok((_, false)), TaskState::Queued | TaskState::Paused) => {
                 if let Some(held) = &mut held {
                     held(task, Hold::Dependency);
                 }
             }
-            (Ok((Assignment { project, .. }, true)), TaskState::Queued) => {
+            (Ok((Assignment { project, .. }, true)), TaskState::Queued | TaskState::Paused) => {
                 let Task { not_before, needs_gpu, .. } = *task;
                 ready.push((order(task), Candidate { task, project, not_before, needs_gpu }));
             }
             (Ok(_), _) => decisions.push(Decision::Unblock(task.id.clone())),
+            // It stays where it was left until what it needs is there again.
+            (Err(_), TaskState::Paused) => {}
             (Err(reason), _) if task.block.as_ref() == Some(&reason) => {}
             (Err(reason), _) => decisions.push(Decision::Block(task.id.clone(), reason)),
         }
@@ -343,6 +376,9 @@ fn walk(snapshot: &Snapshot<'_>, mut held: Option<Held<'_>>) -> Vec<Decision> {
                 held(candidate.task, hold);
             }
         }
+    }
+    if snapshot.habits.preempt && !snapshot.capacity.closed {
+        preemption::decide(snapshot, ready, &mut decisions);
     }
     decisions
 }

@@ -232,6 +232,8 @@ pub enum StopReason {
     RowPaused,
     /// It ran past its project's limit.
     Timeout,
+    /// A better task needed its place.
+    Preempted,
 }
 
 impl StopReason {

@@ -184,6 +184,12 @@ pub struct Task {
     pub depends_on: Vec<Dependency>,
     /// Not before this moment (back-off, quota).
     pub not_before: Option<Timestamp>,
+    /// Whether it is paused only because a better task took its place: it goes on by itself when there is room.
+    #[serde(default)]
+    pub preempted: bool,
+    /// When a better task last took its place.
+    #[serde(default)]
+    pub preempted_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its state changed last.
@@ -211,6 +217,7 @@ impl Task {
         }
         self.state = to;
         self.updated_at = now;
+        self.preempted = false;
         if to != TaskState::Blocked {
             self.block = None;
         }
@@ -270,6 +277,14 @@ impl Task {
             self.resume = self.run.clone().map(|run| Resume { run, comment: None });
         }
         self.not_before = not_before;
+        Ok(())
+    }
+
+    /// A better task took its run's place; its session resumes when there is room again.
+    pub fn preempt(&mut self, now: Timestamp) -> Result<(), TransitionError> {
+        self.pause(None, now)?;
+        self.preempted = true;
+        self.preempted_at = Some(now);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, HashMap};
-use strawboss_core::policy::{Capacity, Decision, Hold, Round, Snapshot, round};
+use strawboss_core::policy::{Capacity, Decision, Habits, Hold, Round, Snapshot, round};
 use strawboss_core::project::{AfterMerge, AgentEntry, AgentKind, Approval, Catalog, Limits, Project, Repository, ReviewMode};
 use strawboss_core::{BlockCode, Dependency, ProjectName, Task, TaskId, TaskState, Timestamp};
 
@@ -32,6 +32,8 @@ fn task(number: usize, needs: &[usize]) -> Task {
         sent_back: 0,
         depends_on: needs.iter().map(|number| Dependency { name: format!("id:{number}"), task: Some(id(*number)) }).collect(),
         not_before: None,
+        preempted: false,
+        preempted_at: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
         version: 1,
@@ -68,7 +70,15 @@ fn decide(tasks: &[Task], others: &[(usize, TaskState)]) -> Round {
     };
     let others: HashMap<TaskId, TaskState> = others.iter().map(|(number, state)| (id(*number), *state)).collect();
     let capacity = Capacity { slots: u32::MAX, gpus: 0, closed: false };
-    round(&Snapshot { tasks, runs: &[], others: &others, catalog: &catalog, capacity, now: Timestamp(1) })
+    round(&Snapshot {
+        tasks,
+        runs: &[],
+        others: &others,
+        habits: Habits { preempt: true, resume: true },
+        catalog: &catalog,
+        capacity,
+        now: Timestamp(1),
+    })
 }
 
 fn blocked(round: &Round, number: usize) -> Option<(BlockCode, &str)> {

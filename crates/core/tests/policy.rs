@@ -4,11 +4,13 @@
 
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use strawboss_core::policy::{Capacity, Decision, Hold, LiveRun, Snapshot, decide, holds, order, round};
+use strawboss_core::policy::{Capacity, Decision, Habits, Hold, LiveRun, Snapshot, decide, holds, order, round};
 use strawboss_core::project::{
     AfterMerge, AgentEntry, AgentKind, Approval, Catalog, Limits, ModelEntry, Project, Repository, ReviewMode, Unusable,
 };
 use strawboss_core::{BlockCode, BlockReason, Date, ProjectName, Task, TaskId, TaskState, Timestamp};
+
+const NONE: Habits = Habits { preempt: false, resume: false };
 
 fn name(text: &str) -> ProjectName {
     ProjectName::parse(text).unwrap()
@@ -80,6 +82,8 @@ fn task(id: &str, of: &str) -> Task {
         sent_back: 0,
         depends_on: Vec::new(),
         not_before: None,
+        preempted: false,
+        preempted_at: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
         version: 1,
@@ -120,10 +124,17 @@ fn any_task() -> impl Strategy<Value = Task> {
 }
 
 fn any_live() -> impl Strategy<Value = LiveRun> {
-    (0..40_u32, prop::sample::select(vec!["one", "two", "unknown"]), any::<bool>()).prop_map(|(id, of, gpu)| {
-        let task = TaskId::parse(&format!("t-{id}")).unwrap();
-        LiveRun { id: task.run(1), task, project: name(of), gpu }
-    })
+    (
+        0..40_u32,
+        prop::sample::select(vec!["one", "two", "unknown"]),
+        any::<bool>(),
+        (0..6_u32, 0..9_i64, any::<bool>(), any::<bool>()),
+    )
+        .prop_map(|(id, of, gpu, (priority, since, stopping, may_be_preempted))| {
+            let task = TaskId::parse(&format!("t-{id}")).unwrap();
+            let since = Timestamp(since);
+            LiveRun { id: task.run(1), task, project: name(of), gpu, priority, since, stopping, may_be_preempted }
+        })
 }
 
 fn starts(decisions: &[Decision]) -> Vec<TaskId> {
@@ -138,10 +149,13 @@ proptest! {
         slots in 0..6_u32,
         gpus in 0..3_u32,
         closed in any::<bool>(),
+        preempt in any::<bool>(),
+        resume in any::<bool>(),
     ) {
         let catalog = catalog();
         let capacity = Capacity { slots, gpus, closed };
-        let snapshot = Snapshot { tasks: &tasks, runs: &runs, others: &HashMap::new(), catalog: &catalog, capacity, now: Timestamp(1000) };
+        let habits = Habits { preempt, resume };
+        let snapshot = Snapshot { tasks: &tasks, runs: &runs, others: &HashMap::new(), habits, catalog: &catalog, capacity, now: Timestamp(1000) };
         let decisions = decide(&snapshot);
         let started = starts(&decisions);
         // Never two runs of one task: not among the starts, not beside a live run.
@@ -158,6 +172,19 @@ proptest! {
             let old = runs.iter().filter(|run| run.project == project.name).count();
             prop_assert!(new == 0 || new + old <= project.max_concurrent as usize);
         }
+        // What makes room is worse than what it makes room for, once each, and nothing that starts needs any.
+        let preempted: Vec<_> = decisions
+            .iter()
+            .filter_map(|decision| if let Decision::Preempt(run, task) = decision { Some((run, task)) } else { None })
+            .collect();
+        prop_assert!(preempted.is_empty() || (preempt && !closed));
+        for (run, task) in &preempted {
+            let run = runs.iter().find(|live| live.id == **run).unwrap();
+            prop_assert!(run.may_be_preempted && !run.stopping && run.priority > of(task).priority);
+            prop_assert!(!started.contains(task));
+        }
+        prop_assert_eq!(preempted.iter().map(|(run, _)| run).collect::<HashSet<_>>().len(), preempted.len());
+        prop_assert_eq!(preempted.iter().map(|(_, task)| task).collect::<HashSet<_>>().len(), preempted.len());
         // What starts was queued, is due, and its project, agent and model are there.
         for id in &started {
             let task = of(id);
@@ -172,7 +199,7 @@ proptest! {
                     let any = tasks.iter().any(|task| task.id == *id && task.block.as_ref().is_some_and(|block| block.code.lifts_by_itself()));
                     prop_assert!(any);
                 }
-                Decision::Start(_) => {}
+                Decision::Start(_) | Decision::Preempt(..) => {}
             }
         }
         // The same snapshot gives the same decisions, in whatever order its tasks come.
@@ -193,7 +220,7 @@ proptest! {
         // As many ids as tasks: more than are looked at first must be ready.
         let tasks: Vec<Task> = tasks.into_iter().enumerate().map(|(at, it)| Task { id: TaskId::parse(&format!("t-{at}")).unwrap(), ..it }).collect();
         let catalog = catalog();
-        let snapshot = Snapshot { tasks: &tasks, runs: &runs, others: &HashMap::new(), catalog: &catalog, capacity: Capacity { slots, gpus, closed }, now: Timestamp(1000) };
+        let snapshot = Snapshot { tasks: &tasks, runs: &runs, others: &HashMap::new(), habits: NONE, catalog: &catalog, capacity: Capacity { slots, gpus, closed }, now: Timestamp(1000) };
         let mut ready: Vec<&Task> = tasks
             .iter()
             .filter(|task| task.state == TaskState::Queued && runs.iter().all(|run| run.task != task.id))
@@ -255,7 +282,7 @@ proptest! {
             .collect();
         let mut ran = HashSet::new();
         for _ in 0..=tasks.len() {
-            let started = starts(&decide(&Snapshot { tasks: &tasks, runs: &[], others: &HashMap::new(), catalog: &catalog, capacity, now: Timestamp(1) }));
+            let started = starts(&decide(&Snapshot { tasks: &tasks, runs: &[], others: &HashMap::new(), habits: NONE, catalog: &catalog, capacity, now: Timestamp(1) }));
             for task in &mut tasks {
                 if started.contains(&task.id) {
                     task.state = TaskState::Done;
@@ -270,7 +297,7 @@ proptest! {
     fn nothing_starts_before_something_better_that_fits_as_well(tasks in prop::collection::vec(any_task(), 0..40)) {
         let catalog = catalog();
         let capacity = Capacity { slots: 1, gpus: 1, closed: false };
-        let snapshot = Snapshot { tasks: &tasks, runs: &[], others: &HashMap::new(), catalog: &catalog, capacity, now: Timestamp(1000) };
+        let snapshot = Snapshot { tasks: &tasks, runs: &[], others: &HashMap::new(), habits: NONE, catalog: &catalog, capacity, now: Timestamp(1000) };
         if let [first] = starts(&decide(&snapshot)).as_slice() {
             // Ids repeat in hostile snapshots: the first of an id counts.
             let mut seen = HashSet::new();
@@ -319,6 +346,7 @@ fn a_block_lifts_when_its_cause_is_gone_and_stays_when_it_is_not() {
             tasks: std::slice::from_ref(&it),
             runs: &[],
             others: &HashMap::new(),
+            habits: NONE,
             catalog: &catalog,
             capacity,
             now: Timestamp(0),

@@ -116,6 +116,8 @@ impl Engine {
             sent_back: 0,
             depends_on,
             not_before: None,
+            preempted: false,
+            preempted_at: None,
             created_at: now,
             updated_at: now,
             version: 0,

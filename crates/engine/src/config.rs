@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_core::backlog::{Backlog, BacklogStatus};
+use strawboss_core::policy::Habits;
 use strawboss_core::project::Catalog;
 use strawboss_core::runner::{Runner, Tool};
 use strawboss_core::store::Store;
@@ -33,6 +34,10 @@ pub struct EngineConfig {
     pub gpus: u32,
     /// The supervisor's folder, with `bin/strawboss-supervisor`.
     pub supervisor: Tool,
+    /// What the scheduler does by itself.
+    pub habits: Habits,
+    /// How long a task that was preempted is left in peace.
+    pub preempt_interval: Duration,
     /// The longest time between two rounds of the scheduler.
     pub tick: Duration,
     /// How long an agent has to end when its run is stopped, before its processes are killed and its work saved.
@@ -61,6 +66,8 @@ impl EngineConfig {
             slots: 2,
             gpus: 0,
             supervisor,
+            habits: Habits { preempt: true, resume: true },
+            preempt_interval: Duration::from_mins(10),
             tick: Duration::from_secs(5),
             stop_grace: Duration::from_secs(10),
             silence_limit: Duration::from_mins(5),

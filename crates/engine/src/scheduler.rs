@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use strawboss_core::policy::{self, Capacity, Decision, LiveRun, Snapshot};
-use strawboss_core::run::Run;
+use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::{ChangeSet, StoreError, TaskFilter};
 use strawboss_core::task::Task;
-use strawboss_core::{BlockReason, Project, RunState, TaskId, TaskState};
+use strawboss_core::{BlockReason, Project, RunId, RunState, TaskId, TaskState};
 
 /// How often repositories and the runner are looked at again.
 const LOOK: Duration = Duration::from_secs(15);
@@ -115,13 +115,25 @@ fn runner_is_away(shared: &Shared) -> bool {
     shared.health.is_away(Part::Runner)
 }
 
-fn live(run: &Run, tasks: &[Task]) -> LiveRun {
+fn live(shared: &Shared, run: &Run, tasks: &[Task]) -> LiveRun {
+    let task = tasks.iter().find(|task| task.id == run.task);
+    let interval = i64::try_from(shared.config.preempt_interval.as_millis()).unwrap_or(i64::MAX);
+    let rested = task.is_some_and(|task| policy::is_rested(task.preempted_at, interval, shared.now()));
     LiveRun {
         id: run.id.clone(),
         task: run.task.clone(),
         project: run.project.clone(),
-        gpu: tasks.iter().find(|task| task.id == run.task).is_some_and(|task| task.needs_gpu),
+        gpu: task.is_some_and(|task| task.needs_gpu),
+        priority: task.map_or(0, |task| task.priority),
+        since: run.created_at,
+        stopping: run.is_live() && run.stop_requested.is_some(),
+        may_be_preempted: rested && at_a_safe_point(run),
     }
+}
+
+/// Whether an agent is at work or waits: what it has can be saved, and gone on with.
+fn at_a_safe_point(run: &Run) -> bool {
+    matches!(run.state, RunState::Working | RunState::Waiting) && run.stop_requested.is_none()
 }
 
 /// The states of what these tasks depend on, as far as they do not say so themselves.
@@ -140,7 +152,7 @@ async fn states_of_others(shared: &Shared, tasks: &[Task]) -> Result<HashMap<Tas
 pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
     wake_paused(shared).await?;
     let store = &shared.parts.store;
-    let states = vec![TaskState::Queued, TaskState::Blocked, TaskState::Running];
+    let states = vec![TaskState::Queued, TaskState::Blocked, TaskState::Running, TaskState::Paused];
     let tasks = store.task_list(&TaskFilter { states, ..TaskFilter::default() }).await?;
     let queued = tasks.iter().filter(|task| task.state == TaskState::Queued).map(|task| task.updated_at.0);
     shared.queued_since.store(queued.min().unwrap_or(0), Ordering::Relaxed);
@@ -157,7 +169,7 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
     let others = states_of_others(shared, &tasks).await?;
     let catalog = shared.catalog();
     let runner_away = runner_is_away(shared);
-    let live: Vec<LiveRun> = runs.iter().map(|run| live(run, &tasks)).collect();
+    let live: Vec<LiveRun> = runs.iter().map(|run| live(shared, run, &tasks)).collect();
     let snapshot = Snapshot {
         tasks: &tasks,
         runs: &live,
@@ -168,6 +180,7 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
             gpus: shared.config.gpus,
             closed: runner_away || shared.draining.load(Ordering::Relaxed),
         },
+        habits: shared.config.habits,
         now: shared.now(),
     };
     let policy::Round { decisions, holds } = policy::round(&snapshot);
@@ -176,6 +189,7 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
     for decision in decisions {
         match decision {
             Decision::Start(task) => start(shared, &task).await?,
+            Decision::Preempt(run, task) => preempt(shared, &run, &task).await?,
             Decision::Block(task, reason) => blocks.push((task, reason)),
             Decision::Unblock(task) => unblock(shared, &task).await?,
         }
@@ -185,6 +199,9 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
 
 /// Tasks whose quota has reset go back into the queue.
 async fn wake_paused(shared: &Shared) -> Result<(), StoreError> {
+    if !shared.config.habits.resume {
+        return Ok(());
+    }
     let paused = shared.parts.store.task_list(&TaskFilter { states: vec![TaskState::Paused], ..TaskFilter::default() }).await?;
     let now = shared.now();
     for task in paused.iter().filter(|task| task.not_before.is_some_and(|moment| moment <= now)) {
@@ -239,6 +256,20 @@ async fn unblock(shared: &Shared, id: &TaskId) -> Result<(), StoreError> {
     .await
 }
 
+/// Stops a run whose place a better task needs, if it still stands where that loses nothing.
+async fn preempt(shared: &Shared, id: &RunId, better: &TaskId) -> Result<(), StoreError> {
+    let writer = shared.write().await;
+    let Some(mut run) = shared.parts.store.run(id).await? else { return Ok(()) };
+    if !at_a_safe_point(&run) || !drive::note_stop(&mut run, StopReason::Preempted) {
+        return Ok(());
+    }
+    tracing::info!(run.id = %id, task.id = %better, "a run makes room for a better task");
+    writer.commit(ChangeSet { runs: vec![run], ..ChangeSet::default() }).await?;
+    drop(writer);
+    shared.wake(id);
+    Ok(())
+}
+
 /// Starts a run: its row and the task's state (and so the write-back) in one transaction; then its driver.
 async fn start(shared: &Arc<Shared>, id: &TaskId) -> Result<(), StoreError> {
     let writer = shared.write().await;
@@ -250,6 +281,9 @@ async fn start(shared: &Arc<Shared>, id: &TaskId) -> Result<(), StoreError> {
     let catalog = shared.catalog();
     let Ok(assignment) = policy::assign(&task, &catalog, shared.config.gpus) else { return Ok(()) };
     let now = shared.now();
+    if task.preempted && task.queue(now).is_err() {
+        return Ok(());
+    }
     let earlier = match &task.resume {
         Some(resume) => shared.parts.store.run(&resume.run).await?,
         None => None,

@@ -291,6 +291,8 @@ fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: Backlog
         sent_back: 0,
         depends_on: Vec::new(), // tied when every row has its task
         not_before: None,
+        preempted: false,
+        preempted_at: None,
         created_at: now,
         updated_at: now,
         version: 0,

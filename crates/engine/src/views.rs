@@ -66,6 +66,9 @@ pub(crate) fn task(shared: &Shared, it: Task, last: Option<&Run>) -> TaskView {
         strawboss_core::TaskState::Review => {
             Some(last.and_then(|run| run.merge_problem.clone()).unwrap_or_else(|| "Waits for a person's decision.".to_owned()))
         }
+        strawboss_core::TaskState::Paused if it.preempted => {
+            Some("A task of better priority took its place; it goes on by itself when there is room.".to_owned())
+        }
         strawboss_core::TaskState::Paused => Some(it.not_before.map_or_else(
             || "Paused; it goes on when somebody starts it.".to_owned(),
             |_| "Paused until the provider's limit resets.".to_owned(),

@@ -7,7 +7,7 @@ use crate::table::{Aim, Row};
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use strawboss_core::policy::{self, Capacity, Decision, Snapshot, decide};
+use strawboss_core::policy::{self, Capacity, Decision, Habits, Snapshot, decide};
 use strawboss_core::project::{
     AfterMerge, AgentEntry, AgentKind, Approval, Catalog, Limits, ModelEntry, Project, Repository, ReviewMode,
 };
@@ -102,6 +102,8 @@ fn backlog(count: usize) -> Result<Vec<Task>> {
             sent_back: 0,
             depends_on: Vec::new(),
             not_before: None,
+            preempted: false,
+            preempted_at: None,
             created_at: Timestamp(i64::try_from(numbers.below(1_000_000))?),
             updated_at: Timestamp(0),
             version: 0,
@@ -136,8 +138,15 @@ pub(crate) async fn measure(size: Size) -> Result<Vec<Row>> {
         let tasks = backlog(count)?;
         let capacity = Capacity { slots: SLOTS, gpus: 1, closed: false };
         let others = HashMap::new();
-        let snapshot =
-            Snapshot { tasks: &tasks, runs: &[], others: &others, catalog: &catalog, capacity, now: Timestamp(2_000_000) };
+        let snapshot = Snapshot {
+            tasks: &tasks,
+            runs: &[],
+            others: &others,
+            habits: Habits { preempt: true, resume: true },
+            catalog: &catalog,
+            capacity,
+            now: Timestamp(2_000_000),
+        };
         let samples = times(repetitions, || {
             let starts = starts(&decide(&snapshot));
             ensure!(starts >= 1 && starts <= SLOTS as usize, "{starts} starts");

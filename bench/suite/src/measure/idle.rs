@@ -87,6 +87,8 @@ async fn past(store: &SqlStore, number: u64) -> Result<()> {
         sent_back: 0,
         depends_on: Vec::new(),
         not_before: None,
+        preempted: false,
+        preempted_at: None,
         created_at: at,
         updated_at: at,
         version: 0,

@@ -34,6 +34,8 @@ pub fn task_of(project: &str, number: u64) -> Task {
         sent_back: 0,
         depends_on: Vec::new(),
         not_before: None,
+        preempted: false,
+        preempted_at: None,
         created_at: Timestamp(1_000),
         updated_at: Timestamp(1_000),
         version: 0,
@@ -152,6 +154,8 @@ pub fn full_task(number: u64) -> Task {
             Dependency { name: "id:none".to_owned(), task: None },
         ],
         not_before: Some(Timestamp(i64::MAX)),
+        preempted: true,
+        preempted_at: Some(Timestamp(7)),
         created_at: Timestamp(i64::MIN),
         updated_at: Timestamp(-1),
         ..task

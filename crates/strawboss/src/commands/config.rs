@@ -258,7 +258,11 @@ fn shown(settings: &Settings) -> Value {
             "image": settings.runner.image,
             "gpus": settings.runner.gpus,
         },
-        "scheduler": { "preempt": settings.scheduler.preempt, "auto_resume": settings.scheduler.auto_resume },
+        "scheduler": {
+            "preempt": settings.scheduler.preempt,
+            "preempt_interval": settings.scheduler.preempt_interval.as_secs(),
+            "auto_resume": settings.scheduler.auto_resume,
+        },
         "projects_dir": settings.projects_dir,
         "retention": retention(&settings.retention),
         "projects": projects,

@@ -321,26 +321,17 @@ fn is_volume(name: &str) -> bool {
 }
 
 pub(super) fn scheduler(table: Option<Table<'_>>, problems: &mut Problems) -> settings::Scheduler {
-    let mut scheduler = settings::Scheduler { preempt: false, auto_resume: true };
+    let mut scheduler = settings::Scheduler { preempt: true, preempt_interval: Duration::from_mins(10), auto_resume: true };
     let Some(mut table) = table else { return scheduler };
     if let Some(field) = table.get("preempt") {
         scheduler.preempt = field.boolean(problems).unwrap_or_default();
-        if scheduler.preempt {
-            problems.push(
-                field.wrong("does nothing in this version yet").hint("A better task waits for a free slot.").into_warning(),
-            );
-        }
+    }
+    let least = Duration::from_secs(1);
+    if let Some(interval) = table.read("preempt_interval", problems, |field, problems| field.duration(least, YEAR, problems)) {
+        scheduler.preempt_interval = interval;
     }
     if let Some(field) = table.get("auto_resume") {
         scheduler.auto_resume = field.boolean(problems).unwrap_or(true);
-        if !scheduler.auto_resume {
-            problems.push(
-                field
-                    .wrong("cannot be turned off in this version yet")
-                    .hint("What a quota paused goes on when it resets.")
-                    .into_warning(),
-            );
-        }
     }
     table.finish(problems);
     scheduler

@@ -187,7 +187,9 @@ impl RunnerKind {
 pub(crate) struct Scheduler {
     /// Whether a better task may interrupt a worse one.
     pub(crate) preempt: bool,
-    /// Whether what a quota paused goes on by itself.
+    /// How long a task that was interrupted is left in peace.
+    pub(crate) preempt_interval: Duration,
+    /// Whether what a quota paused, or a better task interrupted, goes on by itself.
     pub(crate) auto_resume: bool,
 }
 

@@ -52,7 +52,8 @@ fn the_example_of_the_design_is_read() {
     assert_eq!(settings.providers[0].secret, Some(SecretSource::Env("ANTHROPIC_API_KEY".to_owned())));
     assert_eq!((settings.runner.kind, settings.runner.max_concurrent), (RunnerKind::Auto, 2));
     let warnings: Vec<&str> = config.report.warnings().map(|problem| problem.message.as_str()).collect();
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(settings.scheduler.preempt && settings.scheduler.auto_resume);
 }
 
 #[test]

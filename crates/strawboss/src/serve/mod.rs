@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_backlog::{CsvBacklog, CsvConfig};
+use strawboss_core::policy::Habits;
 use strawboss_core::project::Catalog;
 use strawboss_engine::ports::SystemClock;
 use strawboss_engine::{Engine, EngineConfig, Parts, Source};
@@ -214,6 +215,8 @@ impl Service {
         let supervisor = tools::supervisor(environment).map_err(|tried| no_supervisor(&tried))?;
         let mut engine_config = EngineConfig::new(data_dir.path().to_owned(), catalog(settings, environment), supervisor);
         engine_config.slots = settings.runner.max_concurrent;
+        engine_config.habits = Habits { preempt: settings.scheduler.preempt, resume: settings.scheduler.auto_resume };
+        engine_config.preempt_interval = settings.scheduler.preempt_interval;
         engine_config.gpus = gpus;
         engine_config.retention = settings.retention;
         engine_config.sources =
