@@ -6,5 +6,6 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod csv;
+pub mod plan;
 
 pub use csv::{CsvBacklog, CsvConfig, CsvConfigError, Patience};

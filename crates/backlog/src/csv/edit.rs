@@ -105,13 +105,13 @@ fn cells(columns: &Columns, write: &WriteBack) -> Vec<(usize, String)> {
 }
 
 /// A moment as a cell says it: ISO 8601, UTC, seconds.
-fn moment(at: Timestamp) -> String {
+pub(crate) fn moment(at: Timestamp) -> String {
     let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// One line of bounded text that no spreadsheet takes for a formula.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = line.trim();
     let mut plain = String::with_capacity(line.len() + 1);

@@ -217,7 +217,7 @@ fn needs_another_way(error: &io::Error) -> bool {
     )
 }
 
-fn is_unknown_to_the_file_system(error: &io::Error) -> bool {
+pub(crate) fn is_unknown_to_the_file_system(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP))
 }
 

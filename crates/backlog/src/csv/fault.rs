@@ -76,7 +76,7 @@ impl Fault {
     }
 
     /// Why, without a full stop.
-    fn why(&self) -> String {
+    pub(crate) fn why(&self) -> String {
         match self {
             Self::Missing => "there is no such file".to_owned(),
             Self::Dangling { target } => format!("it is a link to `{}`, which is not there", target.display()),
@@ -108,7 +108,7 @@ impl Fault {
         }
     }
 
-    fn fix(&self) -> &'static str {
+    pub(crate) fn fix(&self) -> &'static str {
         match self {
             Self::Missing => {
                 "Create it (`strawboss init` writes a sample), or correct `file:` under `backlogs:` in strawboss.yaml."

@@ -27,14 +27,18 @@ mod storm;
 mod watch;
 mod write;
 
-use fault::Fault;
+pub(crate) use attributes::copy as copy_attributes;
+pub(crate) use cells::{agent as asked_agent, day, needs_gpu, priority};
+pub(crate) use edit::{moment, plain};
+pub(crate) use exchange::{change_places, is_unknown_to_the_file_system, open_no_link};
+pub(crate) use fault::Fault;
 use load::{Loaded, Refusal};
-use look::{Stamp, glance};
+pub(crate) use look::{Snapshot, Stamp, glance, look, read_all};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use strawboss_core::backlog::{Backlog, Reading, SourceProblem, WriteBack, WriteBackError, WriteOutcome};
-use watch::Watch;
+pub(crate) use watch::Watch;
 use write::{Memory, Seen, Writer};
 
 /// An entry of `backlogs:` of type `csv`.

@@ -2,7 +2,7 @@
 
 use super::problem::{Problem, Problems};
 use super::projects;
-use super::settings::Csv;
+use super::settings::{Backlog, Csv};
 use super::table::{self, Field};
 use crate::environment::{self, Environment};
 use std::collections::BTreeMap;
@@ -25,19 +25,19 @@ fn path(variable: &environment::Variable, text: &str, problems: &mut Problems) -
 }
 
 /// The one backlog that the environment names.
-pub(super) fn backlog(text: &str, problems: &mut Problems) -> Option<Vec<Csv>> {
+pub(super) fn backlog(text: &str, problems: &mut Problems) -> Option<Vec<Backlog>> {
     let mut file = path(&environment::BACKLOG, text, problems)?;
     if file.is_dir() {
         file.push(PRIORITIES);
     }
     let written = file.display().to_string();
-    Some(vec![Csv {
+    Some(vec![Backlog::Csv(Csv {
         written,
         file,
         watch_interval: Duration::from_secs(10),
         encoding: "utf-8".to_owned(),
         in_review: BacklogStatus::InReview,
-    }])
+    })])
 }
 
 /// `projects_dir`

@@ -3,6 +3,7 @@
 //!
 //! It parses and checks; it opens no repository and starts nothing.
 
+mod backlogs;
 mod backup;
 mod folders;
 pub(crate) mod origin;
@@ -194,7 +195,7 @@ fn read(
 ) -> Option<Settings> {
     let server = service::server(table.table("server", problems), folder, flags, environment, problems);
     let database = service::database(table.get("database").as_ref(), environment, problems);
-    let backlogs = table.get("backlogs").map(|field| sections::backlogs(&field, folder, problems)).unwrap_or_default();
+    let backlogs = table.get("backlogs").map(|field| backlogs::backlogs(&field, folder, problems)).unwrap_or_default();
     let backlogs = environment.get(&environment::BACKLOG).map_or(Some(backlogs), |text| folders::backlog(text, problems))?;
     let mut agents = table.table("agents", problems).map(|table| sections::agents(table, folder, problems)).unwrap_or_default();
     if let Some(command) = environment.get(&environment::SHELL_COMMAND) {

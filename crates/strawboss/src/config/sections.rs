@@ -1,20 +1,16 @@
 //! The sections of the file but for projects.
 
 use super::problem::{Problem, Problems};
-use super::settings::{Agents, ClaudeSource, Csv, Provider, SecretSource};
+use super::settings::{Agents, ClaudeSource, Provider, SecretSource};
 use super::suggest;
 use super::table::{At, Field, Table};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
-use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::AgentKind;
 use strawboss_gateway::{Auth, Price};
 
 /// Agents that the design names and this version does not launch yet.
 const LATER_AGENTS: [&str; 4] = ["codex", "gemini", "qwen", "opencode"];
-const SECOND: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_hours(24);
 
 /// An agent's word; none with a problem when it is not known.
 pub(super) fn agent(field: &Field<'_>, problems: &mut Problems) -> Option<AgentKind> {
@@ -30,45 +26,6 @@ pub(super) fn agent(field: &Field<'_>, problems: &mut Problems) -> Option<AgentK
         });
     }
     found
-}
-
-/// `backlogs:`
-pub(super) fn backlogs(field: &Field<'_>, folder: &Path, problems: &mut Problems) -> Vec<Csv> {
-    let mut read: Vec<Csv> = Vec::new();
-    for item in field.items("backlogs", problems).unwrap_or_default() {
-        let Some(mut table) = Table::of(&item, problems) else { continue };
-        let kind = table.read("type", problems, |field, problems| field.choice(&[("csv", ())], problems));
-        if kind.is_none() && !table.has("type") {
-            problems.push(item.wrong("has no `type`").hint("Write `type: csv`."));
-        }
-        let written = table.get("file");
-        let file = written.as_ref().and_then(|field| field.path(folder, problems));
-        let watch_interval = table.read("watch_interval", problems, |field, problems| field.seconds(SECOND, DAY, problems));
-        let encoding = table.read("encoding", problems, |field, problems| {
-            field.choice(&[("utf-8", "utf-8"), ("UTF-8", "utf-8"), ("utf8", "utf-8")], problems)
-        });
-        let in_review = table.read("in_review", problems, |field, problems| {
-            let words = BacklogStatus::ALL.map(|status| (status.word(), status));
-            field.choice(&words, problems)
-        });
-        if written.is_none() {
-            problems.push(item.wrong("has no `file`").hint("Write `file: ./priorities.csv`."));
-        }
-        table.finish(problems);
-        if let (Some(field), Some(file)) = (written, file) {
-            if read.iter().any(|other| other.file == file) {
-                problems.push(field.wrong("is another backlog's file already").hint("Each file is one backlog: keep one."));
-            }
-            read.push(Csv {
-                written: field.text(&mut Problems::new()).unwrap_or_default(),
-                file,
-                watch_interval: watch_interval.unwrap_or(Duration::from_secs(10)),
-                encoding: encoding.unwrap_or("utf-8").to_owned(),
-                in_review: in_review.unwrap_or(BacklogStatus::InReview),
-            });
-        }
-    }
-    read
 }
 
 /// `agents:`

@@ -4,7 +4,7 @@ use crate::backup::Recipient;
 use crate::logging::files::Bounds;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::BacklogStatus;
@@ -17,7 +17,7 @@ use strawboss_server::TrustedProxy;
 pub(crate) struct Settings {
     pub(crate) server: Server,
     pub(crate) database: Database,
-    pub(crate) backlogs: Vec<Csv>,
+    pub(crate) backlogs: Vec<Backlog>,
     pub(crate) projects: BTreeMap<ProjectName, Project>,
     /// Where each git repository is a project.
     pub(crate) projects_dir: Option<PathBuf>,
@@ -85,6 +85,40 @@ impl std::fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
     }
+}
+
+/// An entry of `backlogs:`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Backlog {
+    /// A CSV file.
+    Csv(Csv),
+    /// A plan file.
+    Plan(PlanFile),
+}
+
+impl Backlog {
+    /// The file.
+    pub(crate) fn file(&self) -> &Path {
+        match self {
+            Self::Csv(csv) => &csv.file,
+            Self::Plan(plan) => &plan.file,
+        }
+    }
+}
+
+/// An entry of `backlogs:` of type `plan`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlanFile {
+    /// As written, for its name.
+    pub(crate) written: String,
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// How often it is looked at where the system tells of no changes.
+    pub(crate) watch_interval: Duration,
+    /// The project of plans that name none.
+    pub(crate) project: Option<ProjectName>,
+    /// What In Review is written as.
+    pub(crate) in_review: BacklogStatus,
 }
 
 /// An entry of `backlogs:` of type `csv`.

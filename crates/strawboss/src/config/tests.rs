@@ -2,7 +2,7 @@
 
 use super::{ConfigError, Flags, parse};
 use crate::config::Config;
-use crate::config::settings::{ClaudeSource, Database, RunnerKind, SecretSource};
+use crate::config::settings::{Backlog, ClaudeSource, Csv, Database, PlanFile, RunnerKind, SecretSource};
 use crate::environment::Environment;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,14 +32,21 @@ fn name(text: &str) -> ProjectName {
     ProjectName::parse(text).unwrap()
 }
 
+fn csv(backlog: &Backlog) -> &Csv {
+    match backlog {
+        Backlog::Csv(csv) => csv,
+        Backlog::Plan(plan) => panic!("{plan:?}"),
+    }
+}
+
 #[test]
 fn the_example_of_the_design_is_read() {
     let config = read(EXAMPLE).unwrap();
     let settings = config.settings;
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:7070");
     assert_eq!(settings.server.data_dir, Path::new("/work-folder/.strawboss"));
-    assert_eq!(settings.backlogs[0].file, Path::new("/work-folder/priorities.csv"));
-    assert_eq!(settings.backlogs[0].in_review, BacklogStatus::InReview);
+    let csv = csv(&settings.backlogs[0]);
+    assert_eq!((csv.file.as_path(), csv.in_review), (Path::new("/work-folder/priorities.csv"), BacklogStatus::InReview));
     let project = &settings.projects[&name("Antenna ML Pipeline")];
     let home = std::env::home_dir().unwrap();
     assert_eq!(project.repository, Repository::Directory(home.join("Projects/antenna")));
@@ -94,8 +101,8 @@ projects:
     assert_eq!(config.report.problems, []);
     let settings = config.settings;
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(settings.backlogs[0].watch_interval, Duration::from_mins(2));
-    assert_eq!(settings.backlogs[0].in_review, BacklogStatus::Queued);
+    let csv = csv(&settings.backlogs[0]);
+    assert_eq!((csv.watch_interval, csv.in_review), (Duration::from_mins(2), BacklogStatus::Queued));
     assert_eq!(settings.agents.claude, ClaudeSource::Version("2.1.329".to_owned()));
     assert_eq!(settings.projects[&name("Short")].repository, Repository::Directory("/work-folder/repo".into()));
     assert_eq!(settings.projects[&name("Far")].repository, Repository::Url("https://example.org/far.git".into()));
@@ -121,6 +128,33 @@ fn the_example_of_the_documentation_is_read() {
     for (preset, hosts) in strawboss_gateway::egress::PRESETS {
         let row = format!("| `{preset}` | {} |\n", hosts.join(", "));
         assert!(docs.contains(&row), "it lacks: {row}");
+    }
+}
+
+#[test]
+fn plans_are_a_backlog_beside_others() {
+    let text = "backlogs:
+  - { type: plan, file: ./plans.json, project: Antenna, watch_interval: 1m, in_review: Queued }
+  - { type: plan, file: /srv/plans.json }
+  - { type: csv, file: ./priorities.csv }
+";
+    let backlogs = read(text).unwrap().settings.backlogs;
+    let plan = |file: &str, seconds, project: Option<&str>, in_review| {
+        let (written, file) = (file.to_owned(), Path::new("/work-folder").join(file.trim_start_matches("./")));
+        let watch_interval = Duration::from_secs(seconds);
+        Backlog::Plan(PlanFile { written, file, watch_interval, project: project.map(name), in_review })
+    };
+    assert_eq!(backlogs[0], plan("./plans.json", 60, Some("Antenna"), BacklogStatus::Queued));
+    assert_eq!(backlogs[1], plan("/srv/plans.json", 10, None, BacklogStatus::InReview));
+    assert_eq!(csv(&backlogs[2]).file, Path::new("/work-folder/priorities.csv"));
+    let said = read(
+        "backlogs: [{ type: plan, file: ./a.json, encoding: utf-8 }, { type: csv, file: ./a.json, project: A }, { type: plna }]",
+    )
+    .unwrap_err();
+    for part in
+        ["unknown key `encoding`", "unknown key `project`", "another backlog's file", "Did you mean `plan`?", "has no `file`"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod runner;
 pub(crate) mod state;
 mod timed_store;
 
-use crate::config::settings::{Csv, RunnerKind, Settings};
+use crate::config::settings::{self, RunnerKind, Settings};
 use crate::config::{self, Config, Flags};
 use crate::context::Context;
 use crate::environment::Environment;
@@ -26,6 +26,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use strawboss_backlog::plan::{PlanBacklog, PlanConfig};
 use strawboss_backlog::{CsvBacklog, CsvConfig};
 use strawboss_core::policy::Habits;
 use strawboss_core::project::Catalog;
@@ -172,7 +173,7 @@ fn greet(address: SocketAddr, secrets: &Secrets, config: &Config) {
         println!("`strawboss token link` prints the link that signs a browser in.");
     }
     for backlog in &config.settings.backlogs {
-        println!("Backlog: {}", backlog.file.display());
+        println!("Backlog: {}", backlog.file().display());
     }
 }
 
@@ -323,18 +324,35 @@ fn catalog(settings: &Settings, environment: &Environment) -> Catalog {
 }
 
 /// The backlogs, each as the engine reads it, or what is wrong with it.
-pub(crate) fn sources(backlogs: &[Csv], config_file: &Path, data_dir: Option<&Path>) -> Vec<Result<Source, Failure>> {
+pub(crate) fn sources(
+    backlogs: &[settings::Backlog],
+    config_file: &Path,
+    data_dir: Option<&Path>,
+) -> Vec<Result<Source, Failure>> {
     let folder = config_file.parent().map(Path::to_owned);
-    let source = |backlog: &Csv| {
-        // Relative as written, so that its name stays when the folder moves.
-        let relative = !Path::new(&backlog.written).is_absolute() && !backlog.written.starts_with('~');
-        let mut csv = CsvConfig::new(if relative { PathBuf::from(&backlog.written) } else { backlog.file.clone() });
-        csv.base = folder.clone().filter(|_| relative);
-        csv.watch_interval = backlog.watch_interval;
-        csv.encoding.clone_from(&backlog.encoding);
-        csv.data_dir = data_dir.map(Path::to_owned);
-        let read = CsvBacklog::new(csv).map_err(|error| Failure::usage(error.to_string()))?;
-        Ok(Source { backlog: Arc::new(read), in_review: backlog.in_review })
+    // Relative as written, so that its name stays when the folder moves.
+    let place = |written: &str, file: &Path| {
+        let relative = !Path::new(written).is_absolute() && !written.starts_with('~');
+        let named = if relative { PathBuf::from(written) } else { file.to_owned() };
+        (named, folder.clone().filter(|_| relative))
+    };
+    let source = |backlog: &settings::Backlog| match backlog {
+        settings::Backlog::Csv(configured) => {
+            let (file, base) = place(&configured.written, &configured.file);
+            let mut csv = CsvConfig::new(file);
+            csv.base = base;
+            csv.watch_interval = configured.watch_interval;
+            csv.encoding.clone_from(&configured.encoding);
+            csv.data_dir = data_dir.map(Path::to_owned);
+            let read = CsvBacklog::new(csv).map_err(|error| Failure::usage(error.to_string()))?;
+            Ok(Source { backlog: Arc::new(read), in_review: configured.in_review })
+        }
+        settings::Backlog::Plan(configured) => {
+            let (file, base) = place(&configured.written, &configured.file);
+            let (watch_interval, project) = (configured.watch_interval, configured.project.clone());
+            let read = PlanBacklog::new(PlanConfig { file, base, watch_interval, project });
+            Ok(Source { backlog: Arc::new(read), in_review: configured.in_review })
+        }
     };
     backlogs.iter().map(source).collect()
 }

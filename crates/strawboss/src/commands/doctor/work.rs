@@ -90,7 +90,7 @@ pub(super) async fn backlogs(settings: &Settings, config: &Path) -> Vec<Finding>
     }
     let mut found = Vec::new();
     for (configured, source) in settings.backlogs.iter().zip(sources(&settings.backlogs, config, None)) {
-        let what = format!("backlog {}", configured.file.display());
+        let what = format!("backlog {}", configured.file().display());
         let source = match source {
             Ok(source) => source,
             Err(failure) => {
@@ -103,7 +103,7 @@ pub(super) async fn backlogs(settings: &Settings, config: &Path) -> Vec<Finding>
                 found.push(Finding::fail(what, problem.message, "Until then what is known of it stays as it is."));
             }
             Reading::Items { items, problems } => {
-                let writable = nix::unistd::access(&configured.file, nix::unistd::AccessFlags::W_OK);
+                let writable = nix::unistd::access(configured.file(), nix::unistd::AccessFlags::W_OK);
                 found.push(match writable {
                     Ok(()) => Finding::ok(&what, format!("{} rows", items.len())),
                     Err(error) => Finding::warn(

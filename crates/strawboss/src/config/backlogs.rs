@@ -1,0 +1,81 @@
+//! `backlogs:`: where work comes from.
+
+use super::problem::Problems;
+use super::settings::{Backlog, Csv, PlanFile};
+use super::table::{Field, Table};
+use std::path::Path;
+use std::time::Duration;
+use strawboss_core::ProjectName;
+use strawboss_core::backlog::BacklogStatus;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_hours(24);
+/// How often a file is looked at where nothing else is said.
+const WATCH: Duration = Duration::from_secs(10);
+
+/// The word of `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Csv,
+    Plan,
+}
+
+/// Reads the section.
+pub(super) fn backlogs(field: &Field<'_>, folder: &Path, problems: &mut Problems) -> Vec<Backlog> {
+    let mut read: Vec<Backlog> = Vec::new();
+    for item in field.items("backlogs", problems).unwrap_or_default() {
+        let Some(mut table) = Table::of(&item, problems) else { continue };
+        let kinds = [("csv", Kind::Csv), ("plan", Kind::Plan)];
+        let kind = table.read("type", problems, |field, problems| field.choice(&kinds, problems));
+        if kind.is_none() && !table.has("type") {
+            problems.push(item.wrong("has no `type`").hint("Write `type: csv` or `type: plan`."));
+        }
+        let written = table.get("file");
+        let file = written.as_ref().and_then(|field| field.path(folder, problems));
+        let watch_interval = table.read("watch_interval", problems, |field, problems| field.seconds(SECOND, DAY, problems));
+        let in_review = table.read("in_review", problems, |field, problems| {
+            let words = BacklogStatus::ALL.map(|status| (status.word(), status));
+            field.choice(&words, problems)
+        });
+        let mut encoding = None;
+        let mut project = None;
+        // Of an unknown type, what another type has is no second error.
+        if kind != Some(Kind::Plan) {
+            encoding = table.read("encoding", problems, |field, problems| {
+                field.choice(&[("utf-8", "utf-8"), ("UTF-8", "utf-8"), ("utf8", "utf-8")], problems)
+            });
+        }
+        if kind != Some(Kind::Csv) {
+            project = table.read("project", problems, project_name);
+        }
+        if written.is_none() {
+            let hint = if kind == Some(Kind::Plan) { "Write `file: ./plans.json`." } else { "Write `file: ./priorities.csv`." };
+            problems.push(item.wrong("has no `file`").hint(hint));
+        }
+        table.finish(problems);
+        let (Some(field), Some(file)) = (written, file) else { continue };
+        if read.iter().any(|other| other.file() == file) {
+            problems.push(field.wrong("is another backlog's file already").hint("Each file is one backlog: keep one."));
+        }
+        let written = field.text(&mut Problems::new()).unwrap_or_default();
+        let watch_interval = watch_interval.unwrap_or(WATCH);
+        let in_review = in_review.unwrap_or(BacklogStatus::InReview);
+        read.push(if kind == Some(Kind::Plan) {
+            Backlog::Plan(PlanFile { written, file, watch_interval, project, in_review })
+        } else {
+            Backlog::Csv(Csv { written, file, watch_interval, encoding: encoding.unwrap_or("utf-8").to_owned(), in_review })
+        });
+    }
+    read
+}
+
+fn project_name(field: &Field<'_>, problems: &mut Problems) -> Option<ProjectName> {
+    let text = field.text(problems)?;
+    match ProjectName::parse(&text) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            problems.push(field.wrong(format_args!("names no project: {error}")));
+            None
+        }
+    }
+}
