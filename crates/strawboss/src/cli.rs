@@ -1,8 +1,8 @@
 //! The command line: what there is, and who does it.
 
 use crate::commands::{
-    agent, config, db, docker_proxy, doctor, init, logs, mock_model, project, retention, review, run, session, status, task,
-    token,
+    agent, config, db, docker_proxy, doctor, init, logs, mock_model, plan, project, retention, review, run, session, status,
+    task, token,
 };
 use crate::context::{Context, Global};
 use crate::environment::Environment;
@@ -44,6 +44,7 @@ enum Command {
     Task(task::TaskArgs),
     Run(run::RunArgs),
     Review(review::ReviewArgs),
+    Plan(plan::PlanArgs),
     Logs(logs::LogsArgs),
     Session(session::SessionArgs),
     Project(project::ProjectArgs),
@@ -91,6 +92,7 @@ async fn carry_out(command: Command, context: &Context) -> Result<ExitStatus, Fa
         Command::Task(args) => task::run(args, context).await,
         Command::Run(args) => run::run(args, context).await,
         Command::Review(args) => review::run(args, context).await,
+        Command::Plan(args) => plan::run(args, context),
         Command::Logs(args) => logs::run(args, context).await,
         Command::Session(args) => session::run(args, context).await,
         Command::Project(args) => project::run(args, context).await,

@@ -36,7 +36,7 @@ impl ExitStatus {
         (Self::Usage, "The command line or the configuration is wrong; nothing was done."),
         (Self::Unreachable, "The service, or something that it needs, does not answer."),
         (Self::Denied, "The token is missing, wrong, or does not allow it."),
-        (Self::NotFound, "There is no such task, run, project, token."),
+        (Self::NotFound, "There is no such task, run, project, plan, token."),
         (Self::Conflict, "The state of what was named does not allow it now."),
         (Self::Interrupted, "Interrupted before it was done."),
     ];

@@ -2,6 +2,8 @@
 
 #[path = "cli/environment.rs"]
 mod environment;
+#[path = "cli/plan.rs"]
+mod plan;
 mod support;
 
 use serde_json::Value;

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod mock_model;
+pub(crate) mod plan;
 pub(crate) mod project;
 pub(crate) mod retention;
 pub(crate) mod review;
