@@ -204,6 +204,16 @@ async fn a_phase_put_in_before_renames_none() {
 }
 
 #[tokio::test]
+async fn no_two_phases_have_one_name() {
+    let folder = written(
+        r#"[{"id":"a","project":"P","todos":[{"id":"x","text":"1"},{"id":"x","text":"2"},{"id":"x#2","text":"3"},{"id":"b/id:y","text":"4"},
+        {"text":"same"},{"text":"Phase 7: Same"}]},{"id":"a/id:b","project":"P","todos":[{"id":"y","text":"5"}]}]"#,
+    );
+    let names: std::collections::HashSet<_> = items(&open(&folder.path)).await.into_iter().map(|item| item.native_ref).collect();
+    assert_eq!(names.len(), 7, "{names:?}");
+}
+
+#[tokio::test]
 async fn what_is_written_back_is_a_tick_and_a_word() {
     let folder = written(PLAN);
     let backlog = open(&folder.path);

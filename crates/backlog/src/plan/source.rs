@@ -293,8 +293,8 @@ fn phases(listing: &mut Listing, at: usize, plan: &Plan, project: Option<&Projec
         let count = names.entry(name.clone()).or_default();
         *count += 1;
         let native_ref = match *count {
-            1 => format!("plan:{}/{name}", plan.id),
-            count => format!("plan:{}/{name}#{count}", plan.id),
+            1 => format!("plan:{}/{name}", part(&plan.id)),
+            count => format!("plan:{}/{name}#{count}", part(&plan.id)),
         };
         if let Some(flaw) = &phase.flaw {
             // Which of those known it is cannot be told.
@@ -308,11 +308,16 @@ fn phases(listing: &mut Listing, at: usize, plan: &Plan, project: Option<&Projec
     }
 }
 
+/// An id as a part of a name: what parts names does not stand in it.
+fn part(id: &str) -> String {
+    id.replace('%', "%25").replace('/', "%2F").replace('#', "%23")
+}
+
 /// A phase's name within its plan: its own id, else what its title says without its number. So it stays when phases are put
 /// in, moved and numbered anew, and when the text below the title changes.
 fn name(phase: &Phase) -> String {
     if let Some(id) = &phase.id {
-        return format!("id:{id}");
+        return format!("id:{}", part(id));
     }
     let title = bare_title(phase.read().title).to_lowercase();
     let hash = Sha256::digest(title.as_bytes());
