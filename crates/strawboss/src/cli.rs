@@ -92,7 +92,7 @@ async fn carry_out(command: Command, context: &Context) -> Result<ExitStatus, Fa
         Command::Task(args) => task::run(args, context).await,
         Command::Run(args) => run::run(args, context).await,
         Command::Review(args) => review::run(args, context).await,
-        Command::Plan(args) => plan::run(args, context),
+        Command::Plan(args) => plan::run(args, context).await,
         Command::Logs(args) => logs::run(args, context).await,
         Command::Session(args) => session::run(args, context).await,
         Command::Project(args) => project::run(args, context).await,

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 /// Says what went wrong, on standard error.
-fn complain(failure: &Failure) -> ExitStatus {
+pub(crate) fn complain(failure: &Failure) -> ExitStatus {
     let colour = style::stderr();
     let mut text = if failure.report && failure.message.is_empty() {
         return failure.status;

@@ -10,6 +10,12 @@ use unicode_width::UnicodeWidthChar as _;
 
 /// Whether the terminal is raw because of us.
 static RAW: AtomicBool = AtomicBool::new(false);
+/// Whether the other screen is shown because of us.
+static PAGE: AtomicBool = AtomicBool::new(false);
+/// Shows the other screen, without a cursor.
+const TO_PAGE: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[H\x1b[2J";
+/// Shows the usual screen, with the cursor where it was.
+const FROM_PAGE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 /// Undoes what programs at the other end may have turned on: colours, hidden cursor, other screen, mouse, paste marks,
 /// scrolling region, key modes.
 const AS_FOUND: &[u8] =
@@ -43,7 +49,9 @@ impl Screen {
         RAW.store(true, Ordering::SeqCst);
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let _ = std::io::stdout().write_all(AS_FOUND);
+            let page = PAGE.swap(false, Ordering::SeqCst);
+            let mut out = std::io::stdout();
+            let _ = out.write_all(if page { FROM_PAGE } else { AS_FOUND }).and_then(|()| out.flush());
             give_back();
             before(info);
         }));
@@ -54,6 +62,28 @@ impl Screen {
             screen.part()?;
         }
         Ok(screen)
+    }
+
+    /// Takes the terminal for a page that fills it; what stood there comes back with the end.
+    pub(crate) fn page() -> Result<Self, Failure> {
+        let screen = Self::take(false)?;
+        PAGE.store(true, Ordering::SeqCst);
+        write(TO_PAGE)?;
+        Ok(screen)
+    }
+
+    /// Gives the terminal back while something else has it, and takes it for the page again: all of it is to be drawn anew.
+    pub(crate) fn aside<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, Failure> {
+        PAGE.store(false, Ordering::SeqCst);
+        write(FROM_PAGE)?;
+        give_back();
+        let done = work();
+        self.size = terminal::size().map_err(io("ask the terminal for its size"))?;
+        terminal::enable_raw_mode().map_err(io("take the terminal"))?;
+        RAW.store(true, Ordering::SeqCst);
+        PAGE.store(true, Ordering::SeqCst);
+        write(TO_PAGE)?;
+        Ok(done)
     }
 
     /// Parts the screen: everything but the last row scrolls.
@@ -139,6 +169,11 @@ fn visible(text: &str, at: usize, room: usize) -> (String, usize) {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        if PAGE.swap(false, Ordering::SeqCst) {
+            // With the terminal gone there is nothing to restore.
+            let _ = write(FROM_PAGE);
+            return give_back();
+        }
         let mut last = AS_FOUND.to_vec();
         if self.lines {
             last.extend_from_slice(format!("\x1b[{};1H\x1b[K", self.size.1.max(2)).as_bytes());

@@ -4,6 +4,7 @@
 
 use super::support::{Folder, Ran, git};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const NINE: &str = include_str!("../files/plans.json");
 const ID: &str = "docker_arch_blueprint_20250817";
@@ -278,4 +279,104 @@ fn phases_become_tasks_that_wait_for_each_other() {
     assert!(tasks.to_string().contains("IMPORTANT NOTE"), "{tasks}");
     assert!(second.to_string().contains("p-1"), "phase 2 waits for phase 1: {second}");
     assert_eq!(service.stop(), 0);
+}
+
+/// A person at a terminal with the page on it.
+struct Person {
+    pty: pty_process::Pty,
+    child: tokio::process::Child,
+    seen: String,
+}
+
+impl Person {
+    fn sit_down(folder: &Folder) -> Self {
+        let (pty, pts) = pty_process::open().unwrap();
+        pty.resize(pty_process::Size::new(24, 100)).unwrap();
+        let command = pty_process::Command::new(env!("CARGO_BIN_EXE_strawboss"));
+        let command = command.args(["plan"]).current_dir(folder.path()).env("SHELL", "/bin/sh").env("TERM", "xterm");
+        let child = command.kill_on_drop(true).spawn(pts).unwrap();
+        Self { pty, child, seen: String::new() }
+    }
+
+    /// Reads until this is seen, and forgets what was seen before it.
+    async fn see(&mut self, text: &str) {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                self.seen.drain(..at + text.len());
+                return;
+            }
+            match tokio::time::timeout(DEADLINE, self.pty.read(&mut buffer)).await {
+                Ok(Ok(count @ 1..)) => self.seen.push_str(&String::from_utf8_lossy(&buffer[..count])),
+                end => panic!("`{text}` was not seen ({end:?}):\n{}", self.seen.escape_debug()),
+            }
+        }
+    }
+
+    async fn press(&mut self, keys: &str) {
+        self.pty.write_all(keys.as_bytes()).await.unwrap();
+    }
+
+    fn is_raw(&self) -> bool {
+        let modes = nix::sys::termios::tcgetattr(&self.pty).unwrap();
+        !modes.local_flags.contains(nix::sys::termios::LocalFlags::ICANON)
+    }
+
+    async fn ended(&mut self) -> i32 {
+        self.see("\u{1b}[?1049l").await;
+        let status = tokio::time::timeout(DEADLINE, self.child.wait()).await.unwrap().unwrap();
+        status.code().unwrap()
+    }
+}
+
+const DEADLINE: std::time::Duration = std::time::Duration::from_mins(2);
+
+#[tokio::test]
+async fn the_page_ticks_runs_follows_and_leaves_the_terminal_as_it_was() {
+    let folder = imported();
+    let mut person = Person::sit_down(&folder);
+    assert!(!person.is_raw());
+    person.see("\u{1b}[?1049h").await;
+    person.see("1 of 9 done").await;
+    assert!(person.is_raw());
+    person.see("PHASE 1: Build").await;
+    person.press(" ").await;
+    // Only the cells that change are drawn.
+    person.see("2").await;
+    let until = std::time::Instant::now() + DEADLINE;
+    while json(&folder.run(&["plan", "show", ID, "--json"]))["phases"][1]["done"] != true {
+        assert!(std::time::Instant::now() < until, "it is not ticked");
+    }
+    // Somebody else's change is shown as it comes.
+    assert_eq!(folder.run(&["plan", "add", ID, "PHASE 9: Come later"]).code, 0);
+    person.see("10 done").await;
+    person.press("nxy").await;
+    person.see("\u{1b}[?1049l").await;
+    person.see("before").await;
+    person.see("Press Enter").await;
+    assert!(!person.is_raw());
+    person.press("\r").await;
+    person.see("\u{1b}[?1049h").await;
+    // Blanks are passed over when it is drawn.
+    person.see(&format!("`{ID}`")).await;
+    person.press("q").await;
+    assert_eq!(person.ended().await, 0);
+    assert!(!person.is_raw());
+}
+
+#[tokio::test]
+async fn a_signal_gives_the_terminal_back() {
+    let folder = imported();
+    let mut person = Person::sit_down(&folder);
+    person.see("1 of 9 done").await;
+    let child = nix::unistd::Pid::from_raw(i32::try_from(person.child.id().unwrap()).unwrap());
+    nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert_eq!(person.ended().await, 130);
+    assert!(!person.is_raw());
+}
+
+#[test]
+fn without_a_terminal_there_is_no_page() {
+    let ran = imported().run(&["plan"]);
+    assert!(ran.code == 2 && ran.err.contains("needs a terminal") && ran.err.contains("plan list"), "{}", ran.err);
 }

@@ -174,6 +174,21 @@ pub(super) fn exec(file: &Path, args: &ExecArgs) -> Result<ExitStatus, Failure> 
     run(plan, phase, &commands, args.json)
 }
 
+/// What a person saw is not what is there.
+pub(super) fn changed_meanwhile() -> Failure {
+    Failure::new("the file changed meanwhile: look again").status(ExitStatus::Conflict)
+}
+
+/// Runs all the commands of a phase, for a person who has seen its text.
+pub(super) fn run_phase(file: &Path, id: &str, phase: usize, text: &str) -> Result<ExitStatus, Failure> {
+    let book = book(file)?;
+    let (_, plan) = book.plan(id).map_err(failed(file))?;
+    if plan.phases.get(phase).is_none_or(|phase| phase.text != text) {
+        return Err(changed_meanwhile());
+    }
+    run(plan, phase, &ready(file, plan, Place { phase, line: None })?, false)
+}
+
 /// A command as it is shown.
 fn said(phase: usize, command: &Ready, colour: bool) -> String {
     let place = paint(&format!("{phase}.{}", command.line), Tone::Faint, colour);

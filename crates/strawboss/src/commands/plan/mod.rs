@@ -5,6 +5,7 @@
 mod change;
 mod exchange;
 mod exec;
+mod page;
 mod see;
 
 use crate::config::ConfigError;
@@ -23,7 +24,12 @@ const PLANS: &str = "plans.json";
 Phases are counted from 0, the lines of their commands from 1. The file is --file, else the plan file of `backlogs:` in
 strawboss.yaml, else plans.json beside strawboss.yaml or here. What is written changes the bytes that are meant and no others.
 
+Without a command, a page that fills the terminal shows the open plans, their phases and what is next, and follows the file:
+arrows move, Tab goes to the other list, n to what is next, Space ticks, x runs the commands after asking, w looks on at the
+agent that works on a phase, q leaves.
+
 Examples:
+  strawboss plan
   strawboss plan import old_todos.json
   strawboss plan next
   strawboss plan exec move_2026 0            shows what would run
@@ -34,7 +40,7 @@ pub(crate) struct PlanArgs {
     #[arg(long = "file", id = "plan_file", global = true, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(subcommand)]
-    command: PlanCommand,
+    command: Option<PlanCommand>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -65,9 +71,10 @@ enum PlanCommand {
 }
 
 /// Does what `plan` says.
-pub(crate) fn run(args: PlanArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) async fn run(args: PlanArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let file = file(args.file, context)?;
-    match args.command {
+    let Some(command) = args.command else { return page::run(&file, context).await };
+    match command {
         PlanCommand::Import(args) => exchange::import(&file, args),
         PlanCommand::List(args) => see::list(&file, &args),
         PlanCommand::Show(args) => see::show(&file, &args),
