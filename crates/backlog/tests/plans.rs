@@ -6,12 +6,83 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_backlog::conformance::{Fixture, Sight, Wish, holds};
-use strawboss_backlog::plan::{PlanBacklog, PlanConfig};
+use strawboss_backlog::plan::{Book, Edit, PlanBacklog, PlanConfig, commands, lint, markdown};
 use strawboss_core::Timestamp;
 use strawboss_core::backlog::{Backlog, BacklogStatus, Reading, SourceItem, WriteBack, WriteOutcome};
 
 fn open(path: &Path) -> PlanBacklog {
     PlanBacklog::new(PlanConfig { file: path.to_owned(), base: None, watch_interval: Duration::from_secs(10), project: None })
+}
+
+fn texts() -> impl proptest::strategy::Strategy<Value = String> {
+    let piece = proptest::sample::select(vec![
+        "```",
+        "~~~",
+        "\n",
+        "\n\n",
+        "## ",
+        "Phase 1: ",
+        "- [x] ",
+        "[✗] 0. ",
+        "IMPORTANT NOTE:",
+        "**",
+        "`",
+        "'",
+        "\"",
+        "\\",
+        "$(",
+        ")",
+        "{",
+        "}",
+        "<<EOF",
+        "EOF",
+        "if ",
+        "fi",
+        ";",
+        "|",
+        "&",
+        "ü",
+        "‚Äî",
+        "日本",
+        "\u{feff}",
+        "<task_id>",
+        "a",
+        " ",
+        "\t",
+        "\r\n",
+        "+08:00",
+        "2025-08-17T12:00:00",
+    ]);
+    proptest::strategy::Strategy::prop_map(proptest::collection::vec(piece, 0..24), |pieces| pieces.concat())
+}
+
+proptest::proptest! {
+    /// Whatever people write: it is understood or not, every command stands in its lines, and an edit changes what it means.
+    #[test]
+    fn any_text_is_a_phase(text in texts(), other in texts(), updated in texts()) {
+        let json = json!([{ "id": "a", "updated": updated, "description": other, "todos": [{ "text": text }, { "text": other, "done": true }] }]);
+        let book = Book::parse(serde_json::to_vec_pretty(&json).unwrap()).unwrap();
+        for block in book.plans[0].phases[0].read().blocks {
+            let mut last = 0;
+            for command in commands(&block.lines) {
+                assert!(last < command.line && command.line <= command.last && command.last <= block.lines.len());
+                assert_eq!(command.text, block.lines[command.line - 1..command.last].join("\n"));
+                last = command.last;
+            }
+        }
+        lint(&book);
+        drop(markdown::read(text.as_bytes()));
+        drop(markdown::read(markdown::write(&book.plans[0]).as_bytes()));
+        let mut edit = Edit::of(&book, "2026-01-15T10:00:00Z".parse().unwrap());
+        edit.set_done(0, 0, true).unwrap();
+        edit.add_phase(0, &other).unwrap();
+        let after: Value = serde_json::from_str(&edit.finish()).unwrap();
+        let mut expected = json;
+        expected[0]["todos"][0]["done"] = true.into();
+        expected[0]["todos"].as_array_mut().unwrap().push(json!({ "text": other, "done": false }));
+        expected[0]["updated"] = after[0]["updated"].clone();
+        assert_eq!(after, expected);
+    }
 }
 
 /// A person with a program that reads and writes whole files. Each project has a plan of its own.

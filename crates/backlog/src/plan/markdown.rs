@@ -2,6 +2,7 @@
 
 use super::book::Plan;
 use super::error::PlanError;
+use super::mojibake;
 use super::text::{closes, fence};
 use std::fmt::Write as _;
 
@@ -22,6 +23,8 @@ enum Line<'t> {
     Heading(usize, &'t str),
     /// An entry of a task list: its indentation, whether it is done, and its text.
     Task(usize, bool, &'t str),
+    /// A phase as `strawboss plan tree` and the programs before it print one: `[✗] 0. title`.
+    Printed(bool, &'t str),
     Text,
 }
 
@@ -31,16 +34,21 @@ fn line(text: &str) -> Line<'_> {
         return Line::Heading(depth, text[depth..].trim().trim_end_matches('#').trim_end());
     }
     let inner = text.trim_start_matches([' ', '\t']);
-    match inner.strip_prefix(['-', '*', '+']).map(str::trim_start).and_then(mark) {
-        Some((done, rest)) => Line::Task(text.len() - inner.len(), done, rest),
-        None => Line::Text,
+    if let Some((done, rest)) = inner.strip_prefix(['-', '*', '+']).map(str::trim_start).and_then(mark) {
+        return Line::Task(text.len() - inner.len(), done, rest);
+    }
+    match mark(inner).and_then(|(done, rest)| Some((done, rest.split_once(". ")?))) {
+        Some((done, (number, title))) if number.parse::<u32>().is_ok() => Line::Printed(done, title.trim()),
+        _ => Line::Text,
     }
 }
 
 /// `[x] …` or `[ ] …`.
 fn mark(text: &str) -> Option<(bool, &str)> {
     let (sign, rest) = text.strip_prefix('[')?.split_once(']')?;
-    let done = match sign {
+    // Printed, and saved in the wrong encoding since.
+    let was = mojibake::find(sign).map(|found| found.was);
+    let done = match was.as_deref().unwrap_or(sign) {
         "x" | "X" | "✔" | "✓" => true,
         "" | " " | "✗" => false,
         _ => return None,
@@ -81,6 +89,7 @@ pub fn read(bytes: &[u8]) -> Result<Sketch, PlanError> {
     if text.trim().is_empty() {
         return Err(PlanError::Empty);
     }
+    let printed = outside_fences(text).any(|text| matches!(line(text), Line::Printed(..)));
     let by_headings =
         outside_fences(text).any(|text| matches!(line(text), Line::Heading(_, text) if phase_heading(text).is_some()));
     let mut sketch = Sketch::default();
@@ -110,7 +119,12 @@ pub fn read(bytes: &[u8]) -> Result<Sketch, PlanError> {
                     continue;
                 }
             }
-            Line::Task(0, done, text) if !by_headings => {
+            Line::Printed(done, text) if !by_headings => {
+                sketch.phases.extend(open.take().map(Open::close));
+                open = Some(Open { depth: None, done: Some(done), text: format!("{text}\n"), tasks: (0, 0) });
+                continue;
+            }
+            Line::Task(0, done, text) if !by_headings && !printed => {
                 sketch.phases.extend(open.take().map(Open::close));
                 open = Some(Open { depth: None, done: Some(done), text: format!("{text}\n"), tasks: (0, 0) });
                 continue;
@@ -121,7 +135,7 @@ pub fn read(bytes: &[u8]) -> Result<Sketch, PlanError> {
                     open.tasks.1 += 1;
                 }
             }
-            Line::Text => {}
+            Line::Text | Line::Printed(..) => {}
         }
         let into = open.as_mut().map_or(&mut sketch.notes, |open| &mut open.text);
         into.push_str(raw);
@@ -206,6 +220,16 @@ mod tests {
             [("one\n  - [ ] inner\n  text".to_owned(), true), ("two".to_owned(), false), ("three\n- plain".to_owned(), true)]
         );
         assert_eq!(sketch.notes, "# Rest\nend");
+    }
+
+    #[test]
+    fn what_was_printed_is_read_again() {
+        let text = "ALL OPEN TASKS:\n\n1. some_plan\n      [‚úì] 0. PHASE 0: SETUP\n\n```bash\n[x] 9. no phase\n```\nIMPORTANT NOTE:\n- [ ] heed\n\n      \
+            [‚úó] 1. PHASE 1: Build\n[✔] 2. Third\n";
+        let sketch = read(text.as_bytes()).unwrap();
+        let titles: Vec<_> = sketch.phases.iter().map(|(text, done)| (text.lines().next().unwrap(), *done)).collect();
+        assert_eq!(titles, [("PHASE 0: SETUP", true), ("PHASE 1: Build", false), ("Third", true)]);
+        assert!(sketch.phases[0].0.contains("[x] 9. no phase") && sketch.notes.starts_with("ALL OPEN TASKS"));
     }
 
     #[test]
