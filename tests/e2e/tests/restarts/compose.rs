@@ -1,10 +1,12 @@
 //! With the system of compose.yaml, as people run it.
 
-use super::{PROJECT, RUNS, TIMES, action, at_work, count, counts, enough, gone_on, resumable, runs};
+use super::{PROJECT, RUNS, action, at_work, count, counts, enough, gone_on, resumable, runs};
 use anyhow::{Context as _, Result, ensure};
 use std::process::{Command, Stdio};
 use strawboss_testkit::programs::run;
 use strawboss_testkit::{OwnEngine, Repository, System};
+
+const TIMES: usize = 10;
 
 /// No agent here asks a model.
 const MODEL: &str = "models: []\nrules: []\n";

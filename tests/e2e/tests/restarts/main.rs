@@ -1,4 +1,4 @@
-//! Twenty agents at work while everything around them is restarted, ten times each: none is interrupted (but by the engine, which
+//! Twenty agents at work while everything around them is restarted: none is interrupted (but by the engine, which
 //! ends containers), nothing is lost, nothing happens twice, and no byte of a terminal is missing.
 
 mod compose;
@@ -9,7 +9,6 @@ use serde_json::Value;
 use strawboss_testkit::{System, World};
 
 const RUNS: usize = 20;
-const TIMES: usize = 10;
 
 /// What a project of twenty agents at once says beside its place.
 const PROJECT: &str = "agent: shell\nreview: auto\nmax_concurrent: 20\nlimits: { memory: 64m, pids: 64 }\n";
