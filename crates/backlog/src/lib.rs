@@ -6,5 +6,8 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod csv;
+pub mod github;
+mod remote;
 
 pub use csv::{CsvBacklog, CsvConfig, CsvConfigError, Patience};
+pub use github::{GithubBacklog, GithubConfig, GithubConfigError};
