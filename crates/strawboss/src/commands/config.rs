@@ -168,6 +168,24 @@ fn retention(retention: &Retention) -> Value {
     })
 }
 
+/// Every backlog, in the order in which they are written.
+fn backlogs(settings: &Settings) -> Vec<Value> {
+    let files = settings.backlogs.iter().map(|backlog| {
+        json!({
+            "type": "csv",
+            "file": backlog.file,
+            "watch_interval_seconds": backlog.watch_interval.as_secs(),
+            "encoding": backlog.encoding,
+            "in_review": backlog.in_review.word(),
+        })
+    });
+    let mut shown: Vec<Value> = files.collect();
+    for one in &settings.github {
+        shown.insert(one.at.min(shown.len()), crate::config::github::shown(one));
+    }
+    shown
+}
+
 fn shown(settings: &Settings) -> Value {
     let projects: serde_json::Map<String, Value> = settings
         .projects
@@ -233,13 +251,7 @@ fn shown(settings: &Settings) -> Value {
             "max_size_bytes": settings.log.files.map(|bounds| bounds.bytes),
             "max_age_seconds": settings.log.files.map(|bounds| bounds.age.as_secs()),
         },
-        "backlogs": settings.backlogs.iter().map(|backlog| json!({
-            "type": "csv",
-            "file": backlog.file,
-            "watch_interval_seconds": backlog.watch_interval.as_secs(),
-            "encoding": backlog.encoding,
-            "in_review": backlog.in_review.word(),
-        })).collect::<Vec<_>>(),
+        "backlogs": backlogs(settings),
         "agents": {
             "shell": settings.agents.shell.as_ref().map(|command| json!({ "command": command })),
             "claude": match &settings.agents.claude {
