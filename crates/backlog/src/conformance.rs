@@ -38,15 +38,19 @@ impl<'a> Wish<'a> {
 pub struct Sight {
     /// The Status column.
     pub status: String,
-    /// The Agent column.
-    pub agent: String,
-    /// The Last Update column.
-    pub last_update: String,
+    /// The Agent column; none where the source has nothing of the kind.
+    pub agent: Option<String>,
+    /// The Last Update column; none where the source has nothing of the kind.
+    pub last_update: Option<String>,
 }
 
 /// A source that a person edits by hand. Rows are named by their action, which the suite keeps apart.
 #[async_trait::async_trait]
 pub trait Fixture: Send {
+    /// The one project that all its items are work on; none: each says it itself.
+    fn project(&self) -> Option<&str> {
+        None
+    }
     /// The source, opened anew as after a restart.
     async fn open(&mut self) -> Arc<dyn Backlog>;
     /// A person adds a row at the end.
@@ -97,6 +101,7 @@ fn write(item: &SourceItem, status: BacklogStatus, agent: &str) -> WriteBack {
         agent: agent.to_owned(),
         at: Timestamp(1_768_471_200_000),
         known: None,
+        report: None,
     }
 }
 
@@ -127,14 +132,15 @@ async fn rows_are_read_as_they_are<F: Fixture>(mut fixture: F) {
         deadline: "2026-02-01",
         gpu: "Yes",
         model: "Sonnet 4",
-        ..Wish::new("Antenna ML Pipeline", "Say \"hello, world\"\nand -- stop")
+        ..Wish::new("Antenna ML Pipeline", "Say \"hello, world\"\n\nand -- stop")
     };
     fixture.add(&full).await;
     fixture.add(&Wish { priority: "", ..Wish::new("Other", "Second") }).await;
     let backlog = fixture.open().await;
     let items = items(&*backlog).await;
     assert_eq!(items.len(), 2);
-    assert_eq!((items[0].project.as_str(), items[0].action.as_str()), (full.project, full.action));
+    let project = fixture.project().unwrap_or(full.project);
+    assert_eq!((items[0].project.as_str(), items[0].action.as_str()), (project, full.action));
     assert_eq!((items[0].priority, items[0].status), (3, BacklogStatus::Blocked));
     assert_eq!(items[0].deadline.map(|day| day.to_string()).as_deref(), Some("2026-02-01"));
     assert_eq!((items[0].needs_gpu, items[0].model.as_deref(), items[0].agent.as_deref()), (true, Some("Sonnet 4"), None));
@@ -177,11 +183,13 @@ async fn what_is_written_is_seen_and_read<F: Fixture>(mut fixture: F) {
         // Twice, as after a crash: nothing else may come of it.
         assert_eq!(put(&*backlog, &writes).await, [WriteOutcome::Written, WriteOutcome::Written]);
         let first = see(&mut fixture, "First").await;
-        assert_eq!((first.status.as_str(), first.agent.as_str()), ("In Progress", "claude (antenna-1.1)"));
-        assert!(first.last_update.starts_with("2026-01-15T10:00:00"), "{first:?}");
+        assert_eq!(first.status, "In Progress");
+        assert!(first.agent.as_deref().is_none_or(|agent| agent == "claude (antenna-1.1)"), "{first:?}");
+        assert!(first.last_update.as_deref().is_none_or(|at| at.starts_with("2026-01-15T10:00:00")), "{first:?}");
         let second = see(&mut fixture, "Second").await;
         assert_eq!(second.status, "Blocked");
-        assert!(second.agent.starts_with('\'') && !second.agent.contains('\n'), "no formula, one line: {second:?}");
+        let inert = |agent: &str| agent.starts_with('\'') && !agent.contains('\n');
+        assert!(second.agent.as_deref().is_none_or(inert), "no formula, one line: {second:?}");
         assert_eq!(fixture.see("Third").await, untouched);
     }
     let after = items(&*backlog).await;

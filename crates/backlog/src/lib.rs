@@ -6,6 +6,9 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod csv;
+pub mod github;
 pub mod plan;
+mod remote;
 
 pub use csv::{CsvBacklog, CsvConfig, CsvConfigError, Patience};
+pub use github::{GithubBacklog, GithubConfig, GithubConfigError};

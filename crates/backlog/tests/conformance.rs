@@ -87,7 +87,7 @@ impl Fixture for Person {
         let rows = self.rows();
         let row = rows.iter().find(|row| row[self.column("Next Action")] == action)?;
         let cell = |name| row[self.column(name)].clone();
-        Some(Sight { status: cell("Status"), agent: cell("Agent"), last_update: cell("Last Update") })
+        Some(Sight { status: cell("Status"), agent: Some(cell("Agent")), last_update: Some(cell("Last Update")) })
     }
 }
 

@@ -64,6 +64,7 @@ impl Place {
             agent: "claude (antenna-1.1)".to_owned(),
             at: Timestamp(1_768_471_200_000),
             known: None,
+            report: None,
         };
         self.backlog.write_back(&[write]).await
     }

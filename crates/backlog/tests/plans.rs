@@ -170,7 +170,7 @@ impl Fixture for Person {
         let todos = Self::each(&mut plans).into_iter().flat_map(|plan| plan["todos"].as_array().unwrap());
         let todo = todos.into_iter().find(|todo| todo["text"] == action)?;
         let word = |name: &str| todo["strawboss"][name].as_str().unwrap().to_owned();
-        Some(Sight { status: word("status"), agent: word("agent"), last_update: word("at") })
+        Some(Sight { status: word("status"), agent: Some(word("agent")), last_update: Some(word("at")) })
     }
 }
 
@@ -211,6 +211,7 @@ fn write(item: &SourceItem, status: BacklogStatus, known: Option<BacklogStatus>)
         agent: "claude (p-1.1)".to_owned(),
         at: Timestamp(1_768_471_200_000),
         known,
+        report: None,
     }
 }
 

@@ -54,6 +54,7 @@ fn write(id: u64, round: u64) -> WriteBack {
         agent: "claude (antenna-1.1) ".repeat((round % 7) as usize) + ".",
         at: Timestamp(1_768_471_200_000 + round as i64 * 1000),
         known: None,
+        report: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The port to where work comes from, and what crosses it.
 
-use crate::{Date, ProjectName, Timestamp};
+use crate::run::RunOutcome;
+use crate::{Date, ProjectName, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The Status column.
@@ -97,6 +98,16 @@ pub struct SourceItem {
     pub depends_on: Vec<String>,
     /// Where it stands, for people: the row's line, counted from 1 with the header.
     pub line: u64,
+    /// Where a person reads it, if that is a page.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Whether its text comes from somebody who is not trusted: it waits for a person whatever its project says.
+    #[serde(default)]
+    pub needs_approval: bool,
+    /// Whether people discuss it where it is, under a name that outlives every edit: what is written there once it was
+    /// worked on is no new work. A row of a table whose text was changed is.
+    #[serde(default)]
+    pub is_ticket: bool,
 }
 
 /// Something wrong in a source, by place.
@@ -133,6 +144,38 @@ pub enum Reading {
     },
 }
 
+/// What a person reads at the source when work ended: in review, done, or failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The run that it is about.
+    pub run: RunId,
+    /// How it ended.
+    pub outcome: Option<RunOutcome>,
+    /// The agent's last words: hostile text.
+    pub summary: Option<String>,
+    /// What the checks did.
+    pub checks: Vec<ReportedCheck>,
+    /// The branch with the work.
+    pub branch: String,
+    /// The commit that was pushed, or that it was merged as.
+    pub commit: Option<String>,
+    /// What the model cost, in millionths of a US dollar; 0 when that is not known.
+    pub cost_microusd: u64,
+    /// Why a person must do something, when it is blocked, and what.
+    pub trouble: Option<String>,
+    /// Where the task is looked at, when this service has a public address.
+    pub link: Option<String>,
+}
+
+/// A check as a report has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedCheck {
+    /// The command, as configured.
+    pub command: String,
+    /// Its exit code; none when a signal or the time limit ended it.
+    pub exit_code: Option<i32>,
+}
+
 /// What is written back to a row. Each write says the whole truth of our columns, so writing twice is harmless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteBack {
@@ -148,10 +191,13 @@ pub struct WriteBack {
     /// the row is left as it is. None: whatever it has.
     #[serde(default)]
     pub known: Option<BacklogStatus>,
+    /// When work ended: what a person should read about it, where the source has room for that.
+    #[serde(default)]
+    pub report: Option<Report>,
 }
 
 /// What became of a write-back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteOutcome {
     /// The row says so now.
     Written,
@@ -159,6 +205,8 @@ pub enum WriteOutcome {
     RowGone,
     /// A person set the row's Status meanwhile: nothing was written, and the next reading says what they want.
     Overtaken,
+    /// The source will not take this one, while it takes others: what was tried, why, what to do. It is tried again.
+    Refused(String),
 }
 
 /// Why a write-back could not be made now.
@@ -184,7 +232,7 @@ pub trait Backlog: Send + Sync {
     async fn read(&self) -> Reading;
     /// Returns when the source may have changed since the last `read` (or its interval is over). Cancel-safe.
     async fn changed(&self);
-    /// Writes to rows, all or none of them when one is an error; outcomes in the order asked.
+    /// Writes to rows; outcomes in the order asked. After an error nobody knows which were written: all are asked again.
     async fn write_back(&self, writes: &[WriteBack]) -> Result<Vec<WriteOutcome>, WriteBackError>;
 }
 
@@ -199,4 +247,7 @@ pub struct SourceLink {
     pub row_status: BacklogStatus,
     /// A later task took over the row, or the row is gone: this one no longer writes to it.
     pub detached: bool,
+    /// [`SourceItem::url`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }

@@ -224,9 +224,10 @@ impl Task {
         Ok(())
     }
 
-    /// Waits for a person's approval: its project wants one before the first run.
+    /// Waits for a person's approval: its project wants one before the first run, or its text changed since the last one
+    /// and comes from somebody who is not trusted.
     pub fn ask(&mut self, now: Timestamp) -> Result<(), TransitionError> {
-        self.step("wait for approval", &[TaskState::Paused, TaskState::Blocked], TaskState::Pending, now)
+        self.step("wait for approval", &[TaskState::Queued, TaskState::Paused, TaskState::Blocked], TaskState::Pending, now)
     }
 
     /// A person lets an agent start.

@@ -50,6 +50,8 @@ pub struct EngineConfig {
     pub machinery_tries: u32,
     /// How many bytes of reports of one sandbox are stored, before nothing more is taken from it.
     pub report_limit: u64,
+    /// The address that people open, without a path, when it is configured: reports link to it.
+    pub public_url: Option<String>,
     /// What is kept for how long.
     pub retention: strawboss_core::retention::Retention,
     /// This program's version, for people.
@@ -74,6 +76,7 @@ impl EngineConfig {
             backoff: Duration::from_secs(1),
             machinery_tries: 6,
             report_limit: strawboss_protocol::supervisor::MAX_SANDBOX_REPORTS,
+            public_url: None,
             retention: strawboss_core::retention::Retention::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }

@@ -68,13 +68,18 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
         match backlog.backlog.write_back(&writes).await {
             Ok(outcomes) => {
                 fault::point("outbox.written");
+                for ((message, _), outcome) in messages.iter().zip(&outcomes) {
+                    if let WriteOutcome::Refused(why) = outcome {
+                        tracing::warn!(source, why, "a write-back to the backlog was refused; it is tried again");
+                        failed(shared, message, why).await?;
+                    }
+                }
                 landed(shared, &source, &messages, &outcomes).await?;
             }
             Err(error) => {
                 tracing::warn!(source, error = %error, "a write-back to the backlog failed; it is tried again");
                 for (message, _) in &messages {
-                    let wait = 1000_i64.saturating_mul(1 << message.failures.min(10)).min(RETRY_LIMIT_MS);
-                    shared.parts.store.outbox_failed(message.id, &error.to_string(), shared.now().plus_ms(wait)).await?;
+                    failed(shared, message, &error.to_string()).await?;
                 }
             }
         }
@@ -84,6 +89,12 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
         writer.commit_silently(&ChangeSet { delivered, ..ChangeSet::default() }).await?;
     }
     Ok(full)
+}
+
+/// Notes that a message is to be tried again.
+async fn failed(shared: &Shared, message: &Message, why: &str) -> Result<(), StoreError> {
+    let wait = 1000_i64.saturating_mul(1 << message.failures.min(10)).min(RETRY_LIMIT_MS);
+    shared.parts.store.outbox_failed(message.id, why, shared.now().plus_ms(wait)).await
 }
 
 /// What the rows of a source are known to say.
@@ -101,7 +112,8 @@ async fn landed(
     outcomes: &[WriteOutcome],
 ) -> Result<(), StoreError> {
     let writer = shared.write().await;
-    let mut changes = ChangeSet { delivered: messages.iter().map(|(message, _)| message.id).collect(), ..ChangeSet::default() };
+    let settled = messages.iter().zip(outcomes).filter(|(_, outcome)| !matches!(outcome, WriteOutcome::Refused(_)));
+    let mut changes = ChangeSet { delivered: settled.map(|((message, _), _)| message.id).collect(), ..ChangeSet::default() };
     let tasks = shared.parts.store.task_list_by_source(source).await?;
     let by_key: BTreeMap<String, _> = tasks
         .into_iter()

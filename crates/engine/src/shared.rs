@@ -11,13 +11,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use strawboss_core::backlog::{BacklogStatus, WriteBack};
+use strawboss_core::backlog::{BacklogStatus, Report, ReportedCheck, WriteBack};
 use strawboss_core::policy::Hold;
 use strawboss_core::project::{Catalog, Project, Unusable};
 use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::{ChangeSet, NewMessage, StoreError};
 use strawboss_core::task::Task;
-use strawboss_core::{ProjectName, RunId, SandboxId, TaskId, Timestamp};
+use strawboss_core::{BlockCode, ProjectName, RunId, SandboxId, TaskId, TaskState, Timestamp};
 use strawboss_protocol::api::SourceView;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -232,16 +232,44 @@ impl Shared {
         }
     }
 
+    /// What a person reads at the source of a task whose work ended: it is done, waits for them, or came to nothing.
+    fn report(&self, task: &Task, run: &Run) -> Option<Report> {
+        let failed = task.block.as_ref().filter(|block| matches!(block.code, BlockCode::Failed | BlockCode::MachineryFailed));
+        let ended = matches!(task.state, TaskState::Review | TaskState::Done) || failed.is_some();
+        ended.then(|| Report {
+            run: run.id.clone(),
+            outcome: run.outcome,
+            summary: run.summary.clone(),
+            checks: run
+                .checks
+                .iter()
+                .map(|check| ReportedCheck { command: check.command.clone(), exit_code: check.exit_code })
+                .collect(),
+            branch: run.branch.clone(),
+            commit: run.merged_commit.clone().or_else(|| run.head_commit.clone()),
+            cost_microusd: run.usage.cost_microusd,
+            trouble: failed.map(|block| format!("{} {}", block.message, block.fix)),
+            link: self.config.public_url.as_ref().map(|url| format!("{url}/tasks/{}", task.id)),
+        })
+    }
+
     /// The message that writes a task's state back to its row, if it has one.
-    pub(crate) fn write_back(&self, task: &Task, agent: Option<&str>, now: Timestamp) -> Option<NewMessage> {
+    fn write_back(&self, task: &Task, run: Option<&Run>, now: Timestamp) -> Option<NewMessage> {
         let link = task.source.as_ref().filter(|link| !link.detached)?;
+        let word = run.map(|run| run.agent.word());
         let agent = match (&task.block, &task.run) {
             (Some(block), _) => format!("blocked: {}", block.message),
-            (None, Some(run)) => format!("{} ({run})", agent.or(task.agent.as_deref()).unwrap_or("agent")),
+            (None, Some(run)) => format!("{} ({run})", word.or(task.agent.as_deref()).unwrap_or("agent")),
             (None, None) => String::new(),
         };
-        let write =
-            WriteBack { native_ref: link.native_ref.clone(), status: self.backlog_status(task), agent, at: now, known: None };
+        let write = WriteBack {
+            native_ref: link.native_ref.clone(),
+            status: self.backlog_status(task),
+            agent,
+            at: now,
+            known: None,
+            report: run.and_then(|run| self.report(task, run)),
+        };
         // The type has no map with keys that are not strings, so it always has a JSON form.
         let payload = serde_json::to_string(&write).ok()?;
         Some(NewMessage { key: message_key(&link.source, &link.native_ref), topic: WRITE_BACK.to_owned(), payload, at: now })
@@ -276,11 +304,10 @@ impl Writer<'_> {
             if run.as_ref().is_some_and(|run| run.is_live() && run.stop_requested.is_some_and(StopReason::is_by_row)) {
                 continue;
             }
-            let agent = run.map(|run| run.agent.word());
             let differs = task.source.as_ref().is_some_and(|link| link.row_status != self.shared.backlog_status(task));
             let waiting_write = task.version > 0;
             if differs || waiting_write {
-                changes.outbox.extend(self.shared.write_back(task, agent, now));
+                changes.outbox.extend(self.shared.write_back(task, run.as_ref(), now));
             }
         }
         self.shared.parts.store.commit(&changes).await?;

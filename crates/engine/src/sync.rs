@@ -63,15 +63,18 @@ pub(crate) async fn look(shared: &Arc<Shared>, source: &Source) -> Result<(), St
         Reading::Items { items, problems } => SourceView {
             name: name.clone(),
             readable: true,
+            since: None,
             looked_at: Some(shared.now().0),
             items: u32::try_from(items.len()).unwrap_or(u32::MAX),
             problems: problems.iter().take(PROBLEMS_SHOWN).map(problem).collect(),
         },
         Reading::Unreadable { problem: unreadable } => {
-            let items = lock(&shared.sources).get(&name).map_or(0, |seen| seen.items);
+            let (items, since) =
+                lock(&shared.sources).get(&name).map_or((0, None), |seen| (seen.items, seen.since.filter(|_| !seen.readable)));
             SourceView {
                 name: name.clone(),
                 readable: false,
+                since: since.or(Some(shared.now().0)),
                 looked_at: Some(shared.now().0),
                 items,
                 problems: vec![problem(unreadable)],
@@ -224,10 +227,9 @@ fn edits(shared: &Shared, lost: &Lost, fresh: &[SourceItem]) -> Vec<Option<usize
                 return None;
             }
             let status = shared.backlog_status(task);
-            let at = fresh
-                .iter()
-                .enumerate()
-                .position(|(at, item)| item.project == task.project && item.status == status && !taken.contains(&at))?;
+            let at = fresh.iter().enumerate().position(|(at, item)| {
+                !item.is_ticket && item.project == task.project && item.status == status && !taken.contains(&at)
+            })?;
             taken.insert(at);
             Some(at)
         })
@@ -253,10 +255,15 @@ async fn numbers(shared: &Shared, fresh: &[SourceItem]) -> Result<HashMap<String
     Ok(numbers)
 }
 
+/// Whether a person must approve of an item before an agent starts on it.
+fn asks_first(shared: &Shared, item: &SourceItem) -> bool {
+    item.needs_approval || shared.project(&item.project).is_some_and(|project| project.approval == Approval::Manual)
+}
+
 /// A task for a row that has none.
 fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: BacklogStatus, number: u64, now: Timestamp) -> Task {
     let by_hand = |message: &str, fix: &str| (TaskState::Blocked, Some(BlockReason::new(BlockCode::BySource, message, fix)));
-    let manual = shared.project(&item.project).is_some_and(|project| project.approval == Approval::Manual);
+    let manual = asks_first(shared, &item);
     let (state, block) = match item.status {
         BacklogStatus::Completed => (TaskState::Done, None),
         BacklogStatus::Pending | BacklogStatus::Queued if manual => (TaskState::Pending, None),
@@ -283,7 +290,13 @@ fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: Backlog
         model: item.model,
         state,
         block,
-        source: Some(SourceLink { source: source.to_owned(), native_ref: item.native_ref, row_status, detached: false }),
+        source: Some(SourceLink {
+            source: source.to_owned(),
+            native_ref: item.native_ref,
+            row_status,
+            detached: false,
+            url: item.url,
+        }),
         run: None,
         attempts: 0,
         resume: None,
@@ -326,12 +339,12 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
     let by_person = !item.status_unclear && Some(item.status) != said && item.status != ours;
     let text_changed = item.action != task.action || item.project != task.project;
     let worked_on = matches!(task.state, TaskState::Running | TaskState::Review) || task.state.is_over();
-    if text_changed && worked_on {
+    if text_changed && worked_on && !item.is_ticket {
         detach(plan, task);
         let status = if by_person { item.status } else { BacklogStatus::Queued };
         return Some(SourceItem { status, ..item });
     }
-    let SourceItem { status, status_unclear, .. } = item;
+    let SourceItem { status, status_unclear, needs_approval, .. } = item;
     if by_person {
         match status {
             BacklogStatus::Pending | BacklogStatus::Queued
@@ -343,7 +356,7 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
             BacklogStatus::Pending
                 if task.attempts == 0
                     && matches!(task.state, TaskState::Paused | TaskState::Blocked)
-                    && shared.project(&task.project).is_some_and(|project| project.approval == Approval::Manual) =>
+                    && asks_first(shared, &item) =>
             {
                 moved(task.ask(now), &task.id);
             }
@@ -381,6 +394,13 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
         && let Some(link) = &mut task.source
     {
         link.row_status = status;
+    }
+    // What a person approved is not what it says now.
+    if needs_approval && text_changed && matches!(task.state, TaskState::Queued | TaskState::Paused | TaskState::Blocked) {
+        moved(task.ask(now), &task.id);
+    }
+    if let Some(link) = &mut task.source {
+        link.url.clone_from(&item.url);
     }
     if !task.state.is_over() {
         let SourceItem { action, priority, deadline, needs_gpu, agent, model, .. } = item;

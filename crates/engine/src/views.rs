@@ -92,6 +92,7 @@ pub(crate) fn task(shared: &Shared, it: Task, last: Option<&Run>) -> TaskView {
             .iter()
             .map(|needed| DependencyView { name: needed.name.clone(), task: needed.task.as_ref().map(ToString::to_string) })
             .collect(),
+        source_url: it.source.as_ref().and_then(|link| link.url.clone()),
         source: it.source.filter(|link| !link.detached).map(|link| link.source),
         run: last.map(run),
         attempts: it.attempts,

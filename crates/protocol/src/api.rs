@@ -44,6 +44,8 @@ pub struct TaskView {
     pub depends_on: Vec<DependencyView>,
     /// The source that it comes from: `csv:priorities.csv`.
     pub source: Option<String>,
+    /// Where a person reads it at its source, if that is a page.
+    pub source_url: Option<String>,
     /// Its live run, or the last one.
     pub run: Option<RunView>,
     /// How many runs there have been.
@@ -381,6 +383,8 @@ pub struct SourceView {
     pub name: String,
     /// Whether the last look could read it.
     pub readable: bool,
+    /// Since when it cannot be read, milliseconds since 1970 UTC; none when it can.
+    pub since: Option<i64>,
     /// When it was last looked at, milliseconds since 1970 UTC.
     pub looked_at: Option<i64>,
     /// Rows.

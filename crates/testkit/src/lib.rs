@@ -5,6 +5,7 @@
 
 pub mod backlog;
 pub mod compose;
+pub mod github;
 pub mod lab;
 pub mod postgres;
 pub mod programs;
@@ -13,6 +14,7 @@ pub mod world;
 
 pub use backlog::{BacklogFile, Row};
 pub use compose::System;
+pub use github::GitHub;
 pub use lab::{Mount, OwnEngine};
 pub use postgres::{Postgres, Stop};
 pub use repository::Repository;

@@ -71,6 +71,8 @@ pub struct World {
     address: String,
     client: reqwest::Client,
     crash_at: Option<String>,
+    /// Backlogs beside the file, each a line of YAML.
+    backlogs: Vec<String>,
 }
 
 impl World {
@@ -92,6 +94,7 @@ impl World {
             address: String::new(),
             client,
             crash_at: None,
+            backlogs: Vec::new(),
         })
     }
 
@@ -128,6 +131,11 @@ impl World {
         self.projects.push((name.to_owned(), folder.to_owned(), more.to_owned()));
     }
 
+    /// Configures another backlog beside the file: its entry in YAML, on one line.
+    pub fn add_backlog(&mut self, entry: &str) {
+        self.backlogs.push(format!("  - {entry}\n"));
+    }
+
     /// Takes a project out of the configuration; its folder stays.
     pub fn forget(&mut self, name: &str) {
         self.projects.retain(|(known, ..)| known != name);
@@ -141,9 +149,10 @@ impl World {
             RunnerKind::Docker => "docker",
         };
         let mut yaml = format!(
-            "server: {{ listen: 127.0.0.1:0, data_dir: {} }}\nbacklogs:\n  - {{ type: csv, file: {}, watch_interval: 1 }}\nrunner: {{ type: {runner}, max_concurrent: {} }}\nagents:\n  shell: {{ command: {} }}\n",
+            "server: {{ listen: 127.0.0.1:0, data_dir: {} }}\nbacklogs:\n  - {{ type: csv, file: {}, watch_interval: 1 }}\n{}runner: {{ type: {runner}, max_concurrent: {} }}\nagents:\n  shell: {{ command: {} }}\n",
             quoted(&self.data_dir().to_string_lossy())?,
             quoted(&self.backlog.path().to_string_lossy())?,
+            self.backlogs.concat(),
             self.options.slots,
             quoted(&self.options.shell)?,
         );

@@ -936,6 +936,8 @@ export interface components {
                 run?: components["schemas"]["RunView"] | null;
                 /** @description The source that it comes from: `csv:priorities.csv`. */
                 source?: string | null;
+                /** @description Where a person reads it at its source, if that is a page. */
+                source_url?: string | null;
                 /**
                  * @description Where it stands.
                  * @example queued
@@ -1351,6 +1353,11 @@ export interface components {
             problems: components["schemas"]["ProblemView"][];
             /** @description Whether the last look could read it. */
             readable: boolean;
+            /**
+             * Format: int64
+             * @description Since when it cannot be read, milliseconds since 1970 UTC; none when it can.
+             */
+            since?: number | null;
         };
         /** @description How many tasks are in a state. */
         StateCount: {
@@ -1438,6 +1445,8 @@ export interface components {
             run?: components["schemas"]["RunView"] | null;
             /** @description The source that it comes from: `csv:priorities.csv`. */
             source?: string | null;
+            /** @description Where a person reads it at its source, if that is a page. */
+            source_url?: string | null;
             /**
              * @description Where it stands.
              * @example queued

@@ -216,6 +216,7 @@ mod tests {
                 agent: agent.to_owned(),
                 at: Timestamp(1_768_471_200_123),
                 known: None,
+                report: None,
             })
             .collect();
         let edited = apply(&document, &columns, &listing, &writes).unwrap();
@@ -288,6 +289,7 @@ mod tests {
             agent: "x".to_owned(),
             at: Timestamp(0),
             known: None,
+            report: None,
         };
         let edited = apply(&document, &columns, &list(&document, &columns), &[gone]).unwrap();
         assert_eq!(edited.outcomes, [WriteOutcome::RowGone]);

@@ -193,6 +193,9 @@ fn item(
         needs_gpu: needs_gpu?,
         model: model.map(|model| (!model.is_empty()).then_some(model))?,
         depends_on: depends_on?,
+        url: None,
+        needs_approval: false,
+        is_ticket: false,
         line,
     })
 }

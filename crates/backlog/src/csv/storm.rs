@@ -84,6 +84,7 @@ fn completed(native_ref: &str) -> WriteBack {
         agent: "claude (antenna-1.1)".to_owned(),
         at: Timestamp(1_768_471_200_000),
         known: None,
+        report: None,
     }
 }
 

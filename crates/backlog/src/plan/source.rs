@@ -401,6 +401,9 @@ fn item(
         needs_gpu,
         model: wanted(|wants| &wants.model).map(str::to_owned),
         depends_on: Vec::new(),
+        url: None,
+        needs_approval: false,
+        is_ticket: false,
         line: phase.line,
         native_ref,
     })

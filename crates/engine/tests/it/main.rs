@@ -12,3 +12,4 @@ mod runner;
 mod stops;
 mod store;
 mod sweeps;
+mod tickets;

@@ -1,8 +1,11 @@
 //! A backlog whose rows a test sets.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use strawboss_core::ProjectName;
-use strawboss_core::backlog::{Backlog, BacklogStatus, Reading, SourceItem, WriteBack, WriteBackError, WriteOutcome};
+use strawboss_core::backlog::{
+    Backlog, BacklogStatus, Reading, SourceItem, SourceProblem, WriteBack, WriteBackError, WriteOutcome,
+};
 use strawboss_engine::Source;
 use tokio::sync::Notify;
 
@@ -10,6 +13,8 @@ use tokio::sync::Notify;
 #[derive(Default)]
 pub(crate) struct Rows {
     items: Mutex<Vec<SourceItem>>,
+    writes: Mutex<Vec<WriteBack>>,
+    down: AtomicBool,
     changed: Notify,
 }
 
@@ -32,9 +37,37 @@ impl Rows {
             model: None,
             depends_on: Vec::new(),
             line: 2,
+            url: None,
+            needs_approval: false,
+            is_ticket: false,
         };
         *self.items.lock().unwrap() = actions.iter().map(item).collect();
         self.changed.notify_one();
+    }
+
+    /// A ticket of a tracker, new or as it reads now.
+    pub(crate) fn ticket(&self, number: u32, action: &str, needs_approval: bool) {
+        let native_ref = format!("tracker#{number}");
+        let mut items = self.items.lock().unwrap().clone();
+        self.set(&[action]);
+        let fresh = self.items.lock().unwrap().remove(0);
+        let known = items.iter().position(|item| item.native_ref == native_ref).map(|at| items.remove(at));
+        let url = Some(format!("https://tracker.example/{number}"));
+        let status = known.map_or(BacklogStatus::Pending, |known| known.status);
+        items.push(SourceItem { native_ref, url, needs_approval, is_ticket: true, status, ..fresh });
+        *self.items.lock().unwrap() = items;
+        self.changed.notify_one();
+    }
+
+    /// It can or cannot be read from here on.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+
+    /// What was written to it.
+    pub(crate) fn writes(&self) -> Vec<WriteBack> {
+        self.writes.lock().unwrap().clone()
     }
 
     /// A person sets a row's Status, and may add rows.
@@ -58,6 +91,11 @@ impl Backlog for Rows {
     }
 
     async fn read(&self) -> Reading {
+        if self.down.load(Ordering::SeqCst) {
+            let message = "it does not answer".to_owned();
+            let problem = SourceProblem { line: 0, column: None, message, skipped: false, native_ref: None };
+            return Reading::Unreadable { problem };
+        }
         Reading::Items { items: self.items.lock().unwrap().clone(), problems: Vec::new() }
     }
 
@@ -66,6 +104,7 @@ impl Backlog for Rows {
     }
 
     async fn write_back(&self, writes: &[WriteBack]) -> Result<Vec<WriteOutcome>, WriteBackError> {
+        self.writes.lock().unwrap().extend_from_slice(writes);
         let mut items = self.items.lock().unwrap();
         let outcome = |write: &WriteBack| match items.iter_mut().find(|item| item.native_ref == write.native_ref) {
             Some(item) => {

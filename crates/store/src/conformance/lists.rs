@@ -117,7 +117,13 @@ pub async fn states_are_told_by_id(fixture: &dyn Fixture) {
 pub async fn tasks_are_found_by_their_source(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     let link = |source: &str, detached| {
-        Some(SourceLink { source: source.to_owned(), native_ref: "id:1".to_owned(), row_status: BacklogStatus::Queued, detached })
+        Some(SourceLink {
+            source: source.to_owned(),
+            native_ref: "id:1".to_owned(),
+            row_status: BacklogStatus::Queued,
+            detached,
+            url: None,
+        })
     };
     let mut tasks: Vec<_> = (1..=5).map(sample::task).collect();
     tasks[0].source = link("csv:a.csv", false);

@@ -143,6 +143,7 @@ pub fn full_task(number: u64) -> Task {
             native_ref: HARD_TEXT.to_owned(),
             row_status: BacklogStatus::InProgress,
             detached: false,
+            url: Some("https://tracker.example/issues/7".to_owned()),
         }),
         run: Some(task.id.run(7)),
         attempts: 7,

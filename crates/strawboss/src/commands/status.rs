@@ -84,7 +84,8 @@ fn described(status: &StatusView, base: &str) -> String {
         let seen =
             source.looked_at.map_or_else(|| "never looked at".to_owned(), |at| format!("looked at {}", words::ago(at, now)));
         let readable = if source.readable { paint("ok", Tone::Good, colour) } else { paint("cannot be read", Tone::Bad, colour) };
-        let mut value = format!("{} {readable} ({} rows, {seen})", words::one_line(&source.name), source.items);
+        let since = source.since.map(|at| format!(" since {}", words::at(at, now))).unwrap_or_default();
+        let mut value = format!("{} {readable}{since} ({} rows, {seen})", words::one_line(&source.name), source.items);
         for problem in &source.problems {
             let _ = write!(value, "\n{}", paint(&words::clean(&problem.message), Tone::Doubt, colour));
         }

@@ -1,7 +1,8 @@
 //! `backlogs:`: where work comes from.
 
+use super::github;
 use super::problem::Problems;
-use super::settings::{Backlog, Csv, PlanFile};
+use super::settings::{Backlog, Csv, Github, PlanFile};
 use super::table::{Field, Table};
 use std::path::Path;
 use std::time::Duration;
@@ -18,17 +19,22 @@ const WATCH: Duration = Duration::from_secs(10);
 enum Kind {
     Csv,
     Plan,
+    Github,
 }
 
-/// Reads the section.
-pub(super) fn backlogs(field: &Field<'_>, folder: &Path, problems: &mut Problems) -> Vec<Backlog> {
+/// Reads the section: files, and repositories whose issues are backlogs.
+pub(super) fn backlogs(field: &Field<'_>, folder: &Path, issues: &mut Vec<Github>, problems: &mut Problems) -> Vec<Backlog> {
     let mut read: Vec<Backlog> = Vec::new();
-    for item in field.items("backlogs", problems).unwrap_or_default() {
+    for (at, item) in field.items("backlogs", problems).unwrap_or_default().into_iter().enumerate() {
         let Some(mut table) = Table::of(&item, problems) else { continue };
-        let kinds = [("csv", Kind::Csv), ("plan", Kind::Plan)];
+        let kinds = [("csv", Kind::Csv), ("plan", Kind::Plan), ("github", Kind::Github)];
         let kind = table.read("type", problems, |field, problems| field.choice(&kinds, problems));
         if kind.is_none() && !table.has("type") {
-            problems.push(item.wrong("has no `type`").hint("Write `type: csv` or `type: plan`."));
+            problems.push(item.wrong("has no `type`").hint("Write `type: csv`, `type: plan` or `type: github`."));
+        }
+        if kind == Some(Kind::Github) {
+            github::backlog(at, &item, table, folder, issues, problems);
+            continue;
         }
         let written = table.get("file");
         let file = written.as_ref().and_then(|field| field.path(folder, problems));

@@ -6,6 +6,7 @@
 mod backlogs;
 mod backup;
 mod folders;
+pub(crate) mod github;
 pub(crate) mod origin;
 pub(crate) mod problem;
 mod projects;
@@ -195,7 +196,12 @@ fn read(
 ) -> Option<Settings> {
     let server = service::server(table.table("server", problems), folder, flags, environment, problems);
     let database = service::database(table.get("database").as_ref(), environment, problems);
-    let backlogs = table.get("backlogs").map(|field| backlogs::backlogs(&field, folder, problems)).unwrap_or_default();
+    let mut github = Vec::new();
+    let backlogs =
+        table.get("backlogs").map(|field| backlogs::backlogs(&field, folder, &mut github, problems)).unwrap_or_default();
+    if environment.get(&environment::BACKLOG).is_some() {
+        github.clear();
+    }
     let backlogs = environment.get(&environment::BACKLOG).map_or(Some(backlogs), |text| folders::backlog(text, problems))?;
     let mut agents = table.table("agents", problems).map(|table| sections::agents(table, folder, problems)).unwrap_or_default();
     if let Some(command) = environment.get(&environment::SHELL_COMMAND) {
@@ -257,6 +263,7 @@ fn read(
         server: server?,
         database: database?,
         backlogs,
+        github,
         projects,
         projects_dir,
         models,

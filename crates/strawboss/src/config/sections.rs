@@ -93,39 +93,7 @@ fn provider(name: &str, whole: &Field<'_>, mut table: Table<'_>, folder: &Path, 
     let auth_words = [("api_key", Some(Auth::ApiKey)), ("oauth_token", Some(Auth::OauthToken)), ("none", None)];
     let auth =
         table.read("auth", problems, |field, problems| field.choice(&auth_words, problems).map(|auth| (auth, field.clone())));
-    let env = table.read("secret_env", problems, |field, problems| {
-        let text = field.text(problems)?;
-        if looks_like_a_secret(&text) {
-            let message = format!("{} must be the name of an environment variable, not the secret itself", field.path);
-            problems.push(Problem::of_secret(field.node.span.clone(), message).hint(
-                "Put the secret into a variable or a file and name that; then replace this secret, since it stood in a file.",
-            ));
-            return None;
-        }
-        if !is_variable(&text) {
-            problems.push(field.wrong(format_args!("must be the name of an environment variable, not `{text}`")));
-            return None;
-        }
-        Some(text)
-    });
-    let file = table.get("secret_file");
-    let secret = match (env, file) {
-        (Some(_), Some(file)) => {
-            problems.push(file.wrong("stands beside `secret_env`").hint("Keep one of the two."));
-            None
-        }
-        (Some(env), None) => Some(SecretSource::Env(env)),
-        (None, Some(file)) => file.path(folder, problems).map(SecretSource::File),
-        (None, None) => None,
-    };
-    for key in ["secret", "api_key", "token", "key", "password"] {
-        if let Some(field) = table.has(key).then(|| table.get(key)).flatten() {
-            let message = format!("{} is a secret, which must not stand in the configuration", field.path);
-            problems.push(Problem::of_secret(field.node.span.clone(), message).hint(
-                "Write `secret_env: NAME` or `secret_file: PATH` instead; then replace this secret, since it stood in a file.",
-            ));
-        }
-    }
+    let secret = secret(&mut table, ("secret_env", "secret_file"), folder, problems);
     let paths = table.read("paths", problems, |field, problems| field.texts("paths", problems));
     let prices = table.table("prices", problems).map(|table| prices(&table, problems)).unwrap_or_default();
     table.finish(problems);
@@ -155,12 +123,56 @@ fn provider(name: &str, whole: &Field<'_>, mut table: Table<'_>, folder: &Path, 
     Some(Provider { name: name.to_owned(), base_url: url.value, auth, secret, paths, prices })
 }
 
+/// Where a secret is, by the two keys that may say so; one that stands in the configuration itself is an error.
+pub(super) fn secret(
+    table: &mut Table<'_>,
+    (env, file): (&'static str, &'static str),
+    folder: &Path,
+    problems: &mut Problems,
+) -> Option<SecretSource> {
+    let variable = table.read(env, problems, |field, problems| {
+        let text = field.text(problems)?;
+        if looks_like_a_secret(&text) {
+            let message = format!("{} must be the name of an environment variable, not the secret itself", field.path);
+            problems.push(Problem::of_secret(field.node.span.clone(), message).hint(
+                "Put the secret into a variable or a file and name that; then replace this secret, since it stood in a file.",
+            ));
+            return None;
+        }
+        if !is_variable(&text) {
+            problems.push(field.wrong(format_args!("must be the name of an environment variable, not `{text}`")));
+            return None;
+        }
+        Some(text)
+    });
+    let named_file = table.get(file);
+    for key in ["secret", "api_key", "token", "key", "password"] {
+        if let Some(field) = table.has(key).then(|| table.get(key)).flatten() {
+            let message = format!("{} is a secret, which must not stand in the configuration", field.path);
+            problems.push(Problem::of_secret(field.node.span.clone(), message).hint(format!(
+                "Write `{env}: NAME` or `{file}: PATH` instead; then replace this secret, since it stood in a file."
+            )));
+        }
+    }
+    match (variable, named_file) {
+        (Some(_), Some(file)) => {
+            problems.push(file.wrong(format_args!("stands beside `{env}`")).hint("Keep one of the two."));
+            None
+        }
+        (Some(variable), None) => Some(SecretSource::Env(variable)),
+        (None, Some(file)) => file.path(folder, problems).map(SecretSource::File),
+        (None, None) => None,
+    }
+}
+
 fn is_variable(text: &str) -> bool {
     !text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 fn looks_like_a_secret(text: &str) -> bool {
-    text.starts_with("sk-") || (text.len() >= 40 && !text.contains('_')) || text.len() > 100
+    ["sk-", "ghp_", "gho_", "ghs_", "github_pat_"].iter().any(|start| text.starts_with(start))
+        || (text.len() >= 40 && !text.contains('_'))
+        || text.len() > 100
 }
 
 fn prices(table: &Table<'_>, problems: &mut Problems) -> BTreeMap<String, Price> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use strawboss_backlog::GithubConfig;
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::{ModelEntry, Project};
@@ -18,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) server: Server,
     pub(crate) database: Database,
     pub(crate) backlogs: Vec<Backlog>,
+    /// Repositories whose issues are backlogs.
+    pub(crate) github: Vec<Github>,
     pub(crate) projects: BTreeMap<ProjectName, Project>,
     /// Where each git repository is a project.
     pub(crate) projects_dir: Option<PathBuf>,
@@ -134,6 +137,17 @@ pub(crate) struct Csv {
     pub(crate) encoding: String,
     /// What In Review is written as.
     pub(crate) in_review: BacklogStatus,
+}
+
+/// An entry of `backlogs:` of type `github`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Github {
+    /// Its place in the list, from 0.
+    pub(crate) at: usize,
+    /// Where its token is.
+    pub(crate) token: SecretSource,
+    /// The rest; the token in it is set when it is read.
+    pub(crate) issues: GithubConfig,
 }
 
 /// `agents:`

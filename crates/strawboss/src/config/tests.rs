@@ -291,3 +291,60 @@ proptest::proptest! {
         let _ = read(&format!("projects:\n  {text}"));
     }
 }
+
+#[test]
+fn issues_of_a_repository_are_a_backlog() {
+    let text = "backlogs:
+  - { type: github, repository: acme/antenna, project: Antenna, token_env: GITHUB_TOKEN }
+  - { type: csv, file: ./list.csv }
+  - type: github
+    repository: acme/antenna
+    name: docs
+    project: Antenna
+    token_file: ./token
+    base_url: https://github.example.org/api/v3/
+    labels: [crew, docs]
+    poll_interval: 5m
+    trusted: [OWNER, ann]
+    priorities: { Urgent: 1 }
+    done: { close: false, label: shipped }
+projects: { Antenna: ./antenna }
+";
+    let settings = read(text).unwrap().settings;
+    let [first, second] = settings.github.as_slice() else { panic!("{:?}", settings.github) };
+    assert_eq!((first.issues.repository.as_str(), first.issues.poll_interval), ("acme/antenna", Duration::from_mins(1)));
+    assert_eq!(first.issues.trusted, ["OWNER", "MEMBER", "COLLABORATOR"]);
+    assert!(first.issues.done_close && first.at == 0 && settings.backlogs.len() == 1);
+    assert_eq!((second.issues.base_url.as_str(), second.at), ("https://github.example.org/api/v3", 2));
+    assert_eq!((second.issues.labels.len(), second.issues.trusted.len(), second.issues.priorities["Urgent"]), (2, 2, 1));
+    assert_eq!((second.issues.done_close, second.issues.done_label.as_deref()), (false, Some("shipped")));
+}
+
+#[test]
+fn what_is_wrong_with_a_repository_is_said() {
+    let text = "backlogs:
+  - { type: github, repository: 'https://github.com/acme/antenna', project: A, token: ghp_0123456789 }
+  - { type: github, token_env: ghp_0123456789, base_url: 'https://me:hunter2@example.org', labels: 'a,b' }
+  - { type: github, repository: acme/one, project: A, token_env: T, trusted: [OWNERS], labels: ['a,b'], polling: 3 }
+  - { type: github, repository: acme/two, project: A, token_env: T }
+  - { type: github, repository: Acme/two, project: A, token_env: T }
+projects: { A: ./a }
+";
+    let said = read(text).unwrap_err();
+    for part in [
+        "backlogs[0].repository must be a repository",
+        "backlogs[0].token is a secret, which must not stand in the configuration",
+        "backlogs[1] has no `repository`",
+        "backlogs[1] has no `project`",
+        "backlogs[1].token_env must be the name of an environment variable, not the secret itself",
+        "backlogs[1].base_url must be the address of an API",
+        "backlogs[1].labels must be a list of labels",
+        "`OWNERS` is no association that GitHub knows",
+        "must be one label, without a comma",
+        "unknown key `polling`",
+        "backlogs[4].repository is another backlog's already",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("ghp_0123") && !said.contains("hunter2"), "{said}");
+}

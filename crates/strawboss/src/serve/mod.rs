@@ -6,6 +6,7 @@
 pub(crate) mod data_dir;
 mod doors;
 mod files;
+pub(crate) mod github;
 pub(crate) mod providers;
 mod reload;
 pub(crate) mod runner;
@@ -175,6 +176,9 @@ fn greet(address: SocketAddr, secrets: &Secrets, config: &Config) {
     for backlog in &config.settings.backlogs {
         println!("Backlog: {}", backlog.file().display());
     }
+    for backlog in &config.settings.github {
+        println!("Backlog: issues of {}", backlog.issues.repository);
+    }
 }
 
 /// Everything, joined.
@@ -220,8 +224,10 @@ impl Service {
         engine_config.preempt_interval = settings.scheduler.preempt_interval;
         engine_config.gpus = gpus;
         engine_config.retention = settings.retention;
-        engine_config.sources =
-            sources(&settings.backlogs, &config.file, Some(data_dir.path())).into_iter().collect::<Result<_, Failure>>()?;
+        engine_config.public_url.clone_from(&settings.server.public_url);
+        let files = sources(&settings.backlogs, &config.file, Some(data_dir.path()));
+        let issues = settings.github.iter().map(|configured| github::source(configured, environment));
+        engine_config.sources = files.into_iter().chain(issues).collect::<Result<_, Failure>>()?;
         let stop_doors = CancellationToken::new();
         // The data directory was closed to others and named anew since it was configured.
         let elsewhere = settings.server.doors_dir != settings.server.data_dir;

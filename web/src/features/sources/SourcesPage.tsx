@@ -50,6 +50,12 @@ export default function SourcesPage() {
                   · read <Ago at={source.looked_at} />
                 </>
               )}
+              {source.since != null && (
+                <>
+                  {" "}
+                  · down since <Ago at={source.since} />
+                </>
+              )}
             </span>
           </header>
           {!source.readable && (
@@ -57,7 +63,7 @@ export default function SourcesPage() {
               <Notice
                 tone="bad"
                 title="It cannot be read"
-                fix="Check that the file is there and that Strawboss may read it. Its tasks stay as they are until then."
+                fix="Do what is said below. Its tasks stay as they are until then."
               />
             </div>
           )}

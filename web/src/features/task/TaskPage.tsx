@@ -64,7 +64,13 @@ function TaskView({ task }: { task: Task }) {
         <DeadlineMark task={task} />
         {task.needs_gpu && <GpuMark />}
         {agent !== "" && <span>{agent}</span>}
-        <span>{task.source ?? "added by hand"}</span>
+        {task.source_url == null ? (
+          <span>{task.source ?? "added by hand"}</span>
+        ) : (
+          <a href={task.source_url} target="_blank" rel="noreferrer">
+            {task.source ?? "its ticket"}
+          </a>
+        )}
         <span>
           changed <Ago at={task.updated_at} />
         </span>

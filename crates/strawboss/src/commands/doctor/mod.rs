@@ -4,6 +4,7 @@ mod certificate;
 mod deployment;
 mod door;
 mod gpu;
+mod issues;
 mod machine;
 mod network;
 mod work;
@@ -153,6 +154,7 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatu
         report.say(machine::agents(settings, &context.environment))?;
         report.say(work::providers(settings, &context.environment, args.quick).await)?;
         report.say(work::backlogs(settings, file).await)?;
+        report.say(issues::backlogs(settings, &context.environment, args.quick).await)?;
         report.say(work::projects(settings, args.quick).await)?;
         if !args.quick {
             report.say(network::hosts(settings).await)?;

@@ -81,7 +81,7 @@ async fn answers(base_url: &str) -> Result<(), String> {
 
 /// Files that work comes from: read as the service reads them.
 pub(super) async fn backlogs(settings: &Settings, config: &Path) -> Vec<Finding> {
-    if settings.backlogs.is_empty() {
+    if settings.backlogs.is_empty() && settings.github.is_empty() {
         return vec![Finding::warn(
             "backlog",
             "none is configured: tasks come from `strawboss task add` alone",

@@ -1,0 +1,254 @@
+//! Speaks to one GitHub: requests with a token, answers judged by status, and what each failure asks of a person.
+
+use super::model::Complaint;
+use crate::remote::{Answer, HttpError, Pace, fetch, wait_asked};
+use reqwest::{Method, StatusCode};
+use std::path::PathBuf;
+use std::time::Duration;
+use strawboss_core::backlog::WriteBackError;
+
+/// The largest answer that is read: a hundred issues with the longest descriptions are a fifth of it.
+const ANSWER_LIMIT: usize = 32 << 20;
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The wait that GitHub asks for where a limit is hit and the answer names none.
+const LIMIT_WAIT: Duration = Duration::from_mins(1);
+/// The longest part of a complaint that is repeated, in characters.
+const COMPLAINT_LIMIT: usize = 300;
+
+/// Where the token is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Token {
+    /// It itself.
+    Value(String),
+    /// In a file, which is read at each request: it may be replaced at any time.
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value(_) => f.write_str("Value(…)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+impl Token {
+    fn read(&self) -> Result<String, Failure> {
+        let text = match self {
+            Self::Value(value) => value.clone(),
+            Self::File(path) => std::fs::read_to_string(path)
+                .map_err(|error| Failure::NoToken(format!("the file {} cannot be read: {error}", path.display())))?,
+        };
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let place = match self {
+                Self::Value(_) => "its variable".to_owned(),
+                Self::File(path) => format!("the file {}", path.display()),
+            };
+            return Err(Failure::NoToken(format!("{place} holds no token: it must be one line without blanks")));
+        }
+        Ok(text.to_owned())
+    }
+}
+
+/// Why GitHub did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// No usable token.
+    NoToken(String),
+    /// No connection or no answer.
+    Unreachable(String),
+    /// A limit is used up.
+    Limited(Duration),
+    /// 401.
+    Unauthorized,
+    /// 403, and no limit.
+    Forbidden(String),
+    /// 404: it is not there, or the token may not see it.
+    NotFound,
+    /// 410: it was deleted, or issues are off.
+    Gone,
+    /// A redirect: it is elsewhere now.
+    Moved,
+    /// 5xx.
+    Down(u16),
+    /// What came is no answer of GitHub's API.
+    NotJson(String),
+    /// The list changed under every look.
+    Changing,
+    /// More issues than are read.
+    TooMany(usize),
+    /// Another refusal.
+    Refused(u16, String),
+}
+
+impl Failure {
+    /// Why, and what a person does about it.
+    pub(super) fn words(&self, repository: &str) -> (String, String) {
+        let complaint = |said: &str| if said.is_empty() { String::new() } else { format!(" ({said})") };
+        let (why, fix) = match self {
+            Self::NoToken(why) => (why.clone(), "Name a token with `token_env` or `token_file` at this backlog.".to_owned()),
+            Self::Unreachable(why) => {
+                (format!("GitHub does not answer: {why}"), "It is tried again; check the network and `base_url`.".to_owned())
+            }
+            Self::Limited(wait) => (
+                format!("GitHub's limit of requests is used up for {} s", wait.as_secs()),
+                "It goes on by itself then; a longer `poll_interval` or a token of its own uses less.".to_owned(),
+            ),
+            Self::Unauthorized => (
+                "GitHub does not accept the token (401)".to_owned(),
+                "It may have expired or been revoked: make another one and put it where `token_env` or `token_file` says."
+                    .to_owned(),
+            ),
+            Self::Forbidden(said) => (
+                format!("the token may not do that (403){}", complaint(said)),
+                format!("Give it `Issues: read and write` on {repository}, and authorise it for the organisation if that asks so."),
+            ),
+            Self::NotFound => (
+                format!("{repository} is not there, or the token may not see it (404)"),
+                "Check `repository`, and that the token was given access to it.".to_owned(),
+            ),
+            Self::Gone => (
+                format!("{repository} has no issues (410)"),
+                "Turn issues on in the repository's settings.".to_owned(),
+            ),
+            Self::Moved => (
+                format!("{repository} was renamed or moved"),
+                "Write its new name at `repository`, or the server's own address at `base_url`.".to_owned(),
+            ),
+            Self::Down(status) => (format!("GitHub answered with {status}"), "It is tried again by itself.".to_owned()),
+            Self::NotJson(why) => (
+                why.clone(),
+                "Something else answers in GitHub's place: check `base_url` (`https://HOST/api/v3` for GitHub Enterprise Server) and \
+                 proxies between."
+                    .to_owned(),
+            ),
+            Self::Changing => {
+                ("the list of issues changed under every look".to_owned(), "It is read again by itself.".to_owned())
+            }
+            Self::TooMany(most) => (
+                format!("the query selects more than {most} issues"),
+                "Select fewer, with `labels`, `milestone` or `assignee`.".to_owned(),
+            ),
+            Self::Refused(status, said) => (
+                format!("GitHub refused it with {status}{}", complaint(said)),
+                "See what it says, and `strawboss status`.".to_owned(),
+            ),
+        };
+        (why, fix)
+    }
+
+    /// Whether it is about one issue, while others may be written.
+    pub(super) fn is_of_one_issue(&self) -> bool {
+        matches!(self, Self::Forbidden(_) | Self::Refused(..))
+    }
+
+    /// As the port has it.
+    pub(super) fn into_write_error(self, what: &str, repository: &str) -> WriteBackError {
+        let (why, fix) = self.words(repository);
+        let retry = !matches!(self, Self::NoToken(_) | Self::Unauthorized | Self::Forbidden(_) | Self::Refused(..));
+        WriteBackError { what: what.to_owned(), why, fix, retry }
+    }
+}
+
+impl From<HttpError> for Failure {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Unreachable(why) => Self::Unreachable(why),
+            HttpError::TooLarge(_) | HttpError::NotJson(_) => Self::NotJson(error.to_string()),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    /// `https://api.github.com`, without a slash at its end.
+    base: String,
+    token: Token,
+}
+
+impl Client {
+    pub(super) fn new(base: String, token: Token) -> Result<Self, String> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("strawboss/", env!("CARGO_PKG_VERSION")))
+            .timeout(PATIENCE)
+            // A token is not handed on to wherever an answer points.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { http, base, token })
+    }
+
+    /// The address of a path of this GitHub's API.
+    pub(super) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Whether an address that an answer names is this GitHub's.
+    pub(super) fn is_ours(&self, address: &str) -> bool {
+        let origin = |text: &str| text.parse::<reqwest::Url>().ok().map(|url| url.origin());
+        origin(address).is_some_and(|there| Some(there) == origin(&self.base))
+    }
+
+    /// Asks; an answer is 2xx or, where an `etag` is given, 304. What a limit asks for is noted on `pace`.
+    pub(super) async fn call(
+        &self,
+        pace: &Pace,
+        method: Method,
+        address: &str,
+        body: Option<&serde_json::Value>,
+        etag: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        if let Some(left) = pace.closed_for() {
+            return Err(Failure::Limited(left));
+        }
+        let mut request = self
+            .http
+            .request(method, address)
+            .bearer_auth(self.token.read()?)
+            .header("accept", "application/vnd.github+json")
+            .header("x-github-api-version", "2022-11-28");
+        if let Some(etag) = etag {
+            request = request.header("if-none-match", etag);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = fetch(request, ANSWER_LIMIT).await?;
+        let asked = wait_asked(&answer);
+        if let Some(wait) = asked {
+            pace.close(wait);
+        }
+        let status = answer.status;
+        if status.is_success() || (status == StatusCode::NOT_MODIFIED && etag.is_some()) {
+            return Ok(answer);
+        }
+        let said: String = answer.json::<Complaint>().unwrap_or_default().message.chars().take(COMPLAINT_LIMIT).collect();
+        let said = crate::remote::plain(&said).replace('\n', " ");
+        let limited = matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
+            && (asked.is_some() || status == StatusCode::TOO_MANY_REQUESTS || said.to_lowercase().contains("rate limit"));
+        if limited {
+            let wait = asked.unwrap_or(LIMIT_WAIT);
+            pace.close(wait);
+            return Err(Failure::Limited(wait));
+        }
+        Err(match status.as_u16() {
+            401 => Failure::Unauthorized,
+            403 => Failure::Forbidden(said),
+            404 => Failure::NotFound,
+            410 => Failure::Gone,
+            300..=399 => Failure::Moved,
+            number @ 500.. => Failure::Down(number),
+            number => Failure::Refused(number, said),
+        })
+    }
+
+    /// Asks for something, without a condition.
+    pub(super) async fn get(&self, pace: &Pace, path: &str) -> Result<Answer, Failure> {
+        self.call(pace, Method::GET, &self.address(path), None, None).await
+    }
+}

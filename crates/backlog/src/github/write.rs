@@ -1,0 +1,107 @@
+//! Writes how a task stands to its issue: a comment on how work ended, the label of its status, closed when it is done.
+//!
+//! Each step looks first, so that a write that was cut short and is repeated does only what is missing.
+
+use super::GithubBacklog;
+use super::client::Failure;
+use super::model::{Comment, Issue};
+use super::text;
+use reqwest::Method;
+use serde_json::json;
+use strawboss_core::backlog::{BacklogStatus, Report, WriteBack, WriteOutcome};
+
+/// How many pages of comments are looked through for our own.
+const COMMENT_PAGES: u64 = 50;
+
+impl GithubBacklog {
+    /// Writes one.
+    pub(super) async fn write(&self, write: &WriteBack) -> Result<WriteOutcome, Failure> {
+        let number = write.native_ref.rsplit_once('#').and_then(|(_, number)| number.parse::<u64>().ok());
+        let Some(number) = number.filter(|number| self.native_ref(*number) == write.native_ref) else {
+            return Ok(WriteOutcome::RowGone);
+        };
+        let Some(issue) = self.issue(number).await? else { return Ok(WriteOutcome::RowGone) };
+        if Self::overtaken(write.known, self.labels.status(&issue), write.status) {
+            return Ok(WriteOutcome::Overtaken);
+        }
+        if let Some(report) = &write.report {
+            self.tell(&issue, write.status, report).await?;
+        }
+        // What a person closed stays so where completing does not close.
+        let closed = write.status == BacklogStatus::Completed && (self.config.done_close || issue.is_closed());
+        // Cut short anywhere, the issue says what it said before or what it shall: a third would be a person's word.
+        if closed && !issue.is_closed() {
+            self.set_state(number, "closed", "completed").await?;
+        }
+        self.label(&issue, write.status).await?;
+        if !closed && issue.is_closed() {
+            self.set_state(number, "open", "reopened").await?;
+        }
+        Ok(WriteOutcome::Written)
+    }
+
+    async fn set_state(&self, number: u64, state: &str, reason: &str) -> Result<(), Failure> {
+        let body = json!({ "state": state, "state_reason": reason });
+        self.send(Method::PATCH, &format!("/issues/{number}"), &body).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: &serde_json::Value) -> Result<(), Failure> {
+        let address = self.client.address(&self.path(path));
+        self.client.call(&self.pace, method, &address, Some(body), None).await.map(drop)
+    }
+
+    /// Says how a run's work ended: one comment a run, rewritten when more is known.
+    async fn tell(&self, issue: &Issue, status: BacklogStatus, report: &Report) -> Result<(), Failure> {
+        let body = text::comment(status, report);
+        match self.own_comment(issue, report).await? {
+            Some(ours) if ours.body.as_deref().is_some_and(|said| said.trim_end() == body.trim_end()) => Ok(()),
+            Some(ours) => self.send(Method::PATCH, &format!("/issues/comments/{}", ours.id), &json!({ "body": body })).await,
+            None => self.send(Method::POST, &format!("/issues/{}/comments", issue.number), &json!({ "body": body })).await,
+        }
+    }
+
+    /// Our comment about a run, the newest pages first.
+    async fn own_comment(&self, issue: &Issue, report: &Report) -> Result<Option<Comment>, Failure> {
+        let own = self.own_login().await?;
+        let last = issue.comments.div_ceil(100);
+        // One that was made since the issue was read is on the page after.
+        for page in (last.saturating_sub(COMMENT_PAGES).max(1)..=last + 1).rev() {
+            let path = self.path(&format!("/issues/{}/comments?per_page=100&page={page}", issue.number));
+            let comments: Vec<Comment> = self.client.get(&self.pace, &path).await?.json()?;
+            let about = |comment: &Comment| text::is_about(comment.body.as_deref().unwrap_or_default(), report);
+            if let Some(ours) = comments.into_iter().rfind(|comment| about(comment) && Self::is_own(comment, own)) {
+                return Ok(Some(ours));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives an issue the label of its status and takes the others of ours from it.
+    async fn label(&self, issue: &Issue, status: BacklogStatus) -> Result<(), Failure> {
+        let wanted = self.labels.of(status);
+        // First the new one: a reading in between sees one of the two.
+        if let Some((name, colour)) = wanted.as_ref().filter(|(name, _)| !issue.has_label(name)) {
+            let made = json!({ "name": name, "color": colour, "description": "Where Strawboss stands with it" });
+            match self.send(Method::POST, "/labels", &made).await {
+                // 422: it is there.
+                Ok(()) | Err(Failure::Refused(422, _)) => {}
+                Err(failure) => return Err(failure),
+            }
+            self.send(Method::POST, &format!("/issues/{}/labels", issue.number), &json!({ "labels": [name] })).await?;
+        }
+        let keeps = |name: &str| wanted.as_ref().is_some_and(|(wanted, _)| wanted.eq_ignore_ascii_case(name));
+        for name in self.labels.all().iter().filter(|name| issue.has_label(name) && !keeps(name)) {
+            let mut url = reqwest::Url::parse(&self.client.address(&self.path(&format!("/issues/{}/labels", issue.number))))
+                .map_err(|error| Failure::NotJson(error.to_string()))?;
+            if let Ok(mut segments) = url.path_segments_mut() {
+                segments.push(name);
+            }
+            match self.client.call(&self.pace, Method::DELETE, url.as_str(), None, None).await {
+                // Somebody else took it away.
+                Ok(_) | Err(Failure::NotFound) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+}

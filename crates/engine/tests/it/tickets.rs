@@ -1,0 +1,90 @@
+//! What is different where work is a ticket of a tracker: strangers' text, discussions, reports, and a tracker that is away.
+
+use super::ground::{Ground, until};
+use super::rows::Rows;
+use std::sync::Arc;
+use strawboss_core::TaskId;
+use strawboss_core::backlog::BacklogStatus;
+use strawboss_core::store::Store as _;
+use strawboss_protocol::api::TaskView;
+use strawboss_protocol::supervisor::{End, Phase, ReportBody};
+
+async fn ground(rows: &Arc<Rows>) -> Ground {
+    let mut ground = Ground::with_sources(|_| {}, vec![rows.source()]).await;
+    ground.again(|config| config.public_url = Some("https://crew.example".to_owned())).await;
+    ground
+}
+
+/// Waits for a task that may not be there yet.
+async fn seen(ground: &Ground, task: &TaskId, state: &str) -> TaskView {
+    until(&format!("{task} is {state}"), async || ground.engine.task(task).await.ok().filter(|view| view.state.word() == state))
+        .await
+}
+
+fn task(number: u32) -> TaskId {
+    TaskId::parse(&format!("demo-{number}")).unwrap()
+}
+
+#[tokio::test]
+async fn a_strangers_ticket_waits_for_a_person_and_again_when_its_text_changes() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "Keep the only slot", false);
+    let (_, _agent) = ground.work(&task(1), "work.txt").await;
+    rows.ticket(2, "A stranger's wish", true);
+    let view = seen(&ground, &task(2), "pending").await;
+    assert_eq!(view.source_url.as_deref(), Some("https://tracker.example/2"));
+    ground.engine.task_approve(&task(2)).await.unwrap();
+    seen(&ground, &task(2), "queued").await;
+    rows.ticket(2, "Something else", true);
+    let view = seen(&ground, &task(2), "pending").await;
+    assert_eq!(view.action, "Something else");
+}
+
+#[tokio::test]
+async fn what_is_written_in_a_ticket_during_and_after_its_work_is_no_new_work() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "Mend it", false);
+    let (run, mut agent) = ground.work(&task(1), "work.txt").await;
+    rows.ticket(1, "Mend it, please", false);
+    agent.report(ReportBody::Phase { phase: Phase::Working }).await;
+    agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
+    seen(&ground, &task(1), "review").await;
+    ground.engine.review_approve(&task(1)).await.unwrap();
+    seen(&ground, &task(1), "done").await;
+    let done =
+        until("it is written", async || rows.writes().into_iter().find(|write| write.status == BacklogStatus::Completed)).await;
+    let report = done.report.unwrap();
+    assert_eq!((report.run, report.summary.as_deref()), (run, Some("Mended.")));
+    assert_eq!(report.link.as_deref(), Some("https://crew.example/tasks/demo-1"));
+    assert!(report.commit.is_some() && report.trouble.is_none());
+    assert!(
+        rows.writes().iter().all(|write| write.report.is_some()
+            == (write.status != BacklogStatus::InProgress && write.status != BacklogStatus::Queued))
+    );
+    rows.ticket(1, "Mend it, please. Thank you!", false);
+    rows.ticket(3, "Another one", false);
+    seen(&ground, &task(2), "running").await;
+    let known = ground.store.task_list_by_source("rows").await.unwrap();
+    assert_eq!(known.iter().map(|task| task.id.to_string()).collect::<Vec<_>>(), ["demo-1", "demo-2"]);
+}
+
+#[tokio::test]
+async fn a_source_that_is_down_says_since_when_and_what_is_known_of_it_stays() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "A stranger's wish", true);
+    seen(&ground, &task(1), "pending").await;
+    let source = async || ground.engine.status().await.unwrap().sources.remove(0);
+    rows.set_down(true);
+    let down = until("it is seen to be down", async || Some(source().await).filter(|source| !source.readable)).await;
+    ground.clock.forward(std::time::Duration::from_hours(1));
+    rows.set_down(true);
+    let later =
+        until("it is looked at again", async || Some(source().await).filter(|source| source.looked_at > down.looked_at)).await;
+    assert_eq!((later.since, later.since.is_some(), later.items), (down.since, true, 1));
+    seen(&ground, &task(1), "pending").await;
+    rows.set_down(false);
+    until("it is back", async || Some(source().await).filter(|source| source.readable && source.since.is_none())).await;
+}

@@ -1,0 +1,187 @@
+//! An entry of `backlogs:` of type `github`.
+
+use super::problem::{Problem, Problems};
+use super::settings::{Github, SecretSource};
+use super::table::{Field, Table};
+use super::{sections, suggest};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+use strawboss_backlog::GithubConfig;
+use strawboss_backlog::github::{GITHUB_COM, Token};
+use strawboss_core::ProjectName;
+
+const SHORTEST_POLL: Duration = Duration::from_secs(1);
+const LONGEST_POLL: Duration = Duration::from_hours(24);
+/// What GitHub calls authors, in relation to a repository.
+const ASSOCIATIONS: [&str; 8] =
+    ["OWNER", "MEMBER", "COLLABORATOR", "CONTRIBUTOR", "FIRST_TIMER", "FIRST_TIME_CONTRIBUTOR", "MANNEQUIN", "NONE"];
+
+/// Reads one and adds it to what was read so far.
+pub(super) fn backlog(
+    at: usize,
+    item: &Field<'_>,
+    mut table: Table<'_>,
+    folder: &Path,
+    read: &mut Vec<Github>,
+    problems: &mut Problems,
+) {
+    let before = problems.len();
+    let repository_field = table.get("repository");
+    let repository = repository_field.as_ref().and_then(|field| repository(field, problems));
+    if repository_field.is_none() {
+        problems.push(item.wrong("has no `repository`").hint("Write `repository: owner/name`."));
+    }
+    let project = table.read("project", problems, |field, problems| {
+        let text = field.text(problems)?;
+        ProjectName::parse(&text).map_err(|error| problems.push(field.wrong(error))).ok()
+    });
+    if !table.has("project") {
+        problems.push(item.wrong("has no `project`").hint("Write `project: NAME`: which project its issues are work on."));
+    }
+    let token = sections::secret(&mut table, ("token_env", "token_file"), folder, problems);
+    if token.is_none() && !table.has("token_env") && !table.has("token_file") && !table.has("token") {
+        problems.push(item.wrong("has no token").hint("Write `token_env: GITHUB_TOKEN` or `token_file: PATH`."));
+    }
+    let name = table.read("name", problems, Field::text);
+    let base_url = table.read("base_url", problems, base_url).unwrap_or_else(|| GITHUB_COM.to_owned());
+    let labels = table.read("labels", problems, labels).unwrap_or_default();
+    let assignee = table.read("assignee", problems, Field::text);
+    let milestone = table.read("milestone", problems, Field::text);
+    let poll_interval =
+        table.read("poll_interval", problems, |field, problems| field.seconds(SHORTEST_POLL, LONGEST_POLL, problems));
+    let trusted = table.read("trusted", problems, trusted);
+    let label_prefix = table.read("label_prefix", problems, Field::text);
+    let priorities = table.table("priorities", problems).map(|table| priorities(&table, problems)).unwrap_or_default();
+    let (mut done_close, mut done_label) = (true, None);
+    if let Some(mut done) = table.table("done", problems) {
+        done_close = done.read("close", problems, Field::boolean).unwrap_or(true);
+        done_label = done.read("label", problems, label);
+        done.finish(problems);
+    }
+    table.finish(problems);
+    let (Some(field), Some(repository)) = (repository_field, repository) else { return };
+    let same = |other: &Github| {
+        let other = &other.issues;
+        other.repository.eq_ignore_ascii_case(&repository) && other.base_url == base_url && other.name == name
+    };
+    if read.iter().any(same) {
+        let problem = field.wrong("is another backlog's already");
+        problems.push(problem.hint("Give each a `name` of its own, and labels that keep them apart."));
+    }
+    let (Some(project), Some(token)) = (project, token) else { return };
+    if problems.len() > before {
+        return;
+    }
+    let usual = GithubConfig::new(repository, project, Token::Value(String::new()));
+    let issues = GithubConfig {
+        name,
+        base_url,
+        labels,
+        assignee,
+        milestone,
+        poll_interval: poll_interval.unwrap_or(usual.poll_interval),
+        trusted: trusted.unwrap_or_else(|| usual.trusted.clone()),
+        label_prefix: label_prefix.unwrap_or_else(|| usual.label_prefix.clone()),
+        priorities,
+        done_close,
+        done_label,
+        ..usual
+    };
+    read.push(Github { at, token, issues });
+}
+
+fn repository(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
+    let text = field.text(problems)?;
+    if GithubConfig::is_repository(&text) {
+        return Some(text);
+    }
+    let problem = field.wrong(format_args!("must be a repository, not `{text}`"));
+    problems.push(problem.hint("Write `owner/name`; another server than github.com is named with `base_url`."));
+    None
+}
+
+fn base_url(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
+    let text = field.text(problems)?;
+    let url = text.parse::<reqwest::Url>().ok();
+    let sound = url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host_str().is_some()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if sound {
+        return Some(text.trim_end_matches('/').to_owned());
+    }
+    let message = format!("{} must be the address of an API, without a name or a password", field.path);
+    problems
+        .push(Problem::of_secret(field.node.span.clone(), message).hint("Write it like `https://github.example.org/api/v3`."));
+    None
+}
+
+/// A label: GitHub's query separates them by commas.
+fn label(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
+    let text = field.text(problems)?;
+    if text.contains(',') {
+        problems.push(field.wrong("must be one label, without a comma").hint("Write several as a list: `[one, two]`."));
+        return None;
+    }
+    Some(text)
+}
+
+fn labels(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+    let items = field.items("labels", problems)?;
+    Some(items.iter().filter_map(|item| label(item, problems)).collect())
+}
+
+/// Logins, and GitHub's words for authors, which are in capitals.
+fn trusted(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+    let mut read = Vec::new();
+    for word in field.texts("logins and associations", problems)? {
+        let text = word.value;
+        let shouts = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        if shouts && !ASSOCIATIONS.contains(&text.as_str()) {
+            let problem = Problem::at(word.span, format!("`{text}` is no association that GitHub knows"));
+            problems.push(problem.hint(suggest::hint(&text, &ASSOCIATIONS)));
+            continue;
+        }
+        if text == "NONE" {
+            let problem = Problem::at(word.span, format!("{} holds NONE: anybody's issues start agents", field.path));
+            problems.push(problem.hint("Name people instead, unless the repository is private.").into_warning());
+        }
+        read.push(text);
+    }
+    Some(read)
+}
+
+fn priorities(table: &Table<'_>, problems: &mut Problems) -> BTreeMap<String, u32> {
+    let read = table.entries().filter_map(|(key, field)| Some((key.text.clone(), field.integer(0, 999, problems)?)));
+    read.collect()
+}
+
+/// As `config show` has it.
+pub(crate) fn shown(one: &Github) -> serde_json::Value {
+    let issues = &one.issues;
+    let mut shown = serde_json::json!({
+        "type": "github",
+        "repository": issues.repository,
+        "project": issues.project,
+        "name": issues.name,
+        "base_url": issues.base_url,
+        "labels": issues.labels,
+        "assignee": issues.assignee,
+        "milestone": issues.milestone,
+        "poll_interval_seconds": issues.poll_interval.as_secs(),
+        "trusted": issues.trusted,
+        "label_prefix": issues.label_prefix,
+        "priorities": issues.priorities,
+        "done": { "close": issues.done_close, "label": issues.done_label },
+    });
+    match &one.token {
+        SecretSource::Env(variable) => shown["token_env"] = variable.as_str().into(),
+        SecretSource::File(path) => shown["token_file"] = path.display().to_string().into(),
+    }
+    shown
+}

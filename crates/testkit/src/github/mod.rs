@@ -1,0 +1,202 @@
+//! A GitHub of one repository, over real HTTP on a free port: issues, comments, labels, dependencies, paging, ETags, limits
+//! and faults on demand, as GitHub's documentation of its REST API describes them.
+//!
+//! The methods are what people do in the browser; the program under test speaks HTTP.
+
+mod answers;
+mod state;
+
+use anyhow::Result;
+use serde_json::Value;
+use state::State;
+pub use state::{Asked, Fault};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::JoinHandle;
+
+/// The token that it takes.
+pub const TOKEN: &str = "ghp_of-the-local-github";
+/// The login that the token belongs to.
+pub const BOT: &str = "crew-bot";
+/// Its repository.
+pub const REPOSITORY: &str = "acme/antenna";
+
+/// What is done once a request was answered.
+type Change = Box<dyn FnOnce(&Repository) + Send>;
+
+/// See the module.
+pub struct GitHub {
+    address: String,
+    repository: Arc<Repository>,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for GitHub {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// Its one repository, as people see and change it.
+#[derive(Default)]
+pub struct Repository {
+    state: Mutex<State>,
+    /// By a part of the path that they wait for.
+    changes: Mutex<Vec<(String, Change)>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl GitHub {
+    /// Starts an empty one.
+    pub async fn start() -> Result<Self> {
+        // Whoever speaks to it may need it, and a second one of the same process is refused and harmless.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = format!("http://{}", listener.local_addr()?);
+        let repository = Arc::new(Repository::default());
+        let router = answers::router(Arc::clone(&repository), address.clone());
+        let serving = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                eprintln!("the local GitHub ended: {error}");
+            }
+        });
+        Ok(Self { address, repository, serving })
+    }
+
+    /// Its `base_url`.
+    pub fn url(&self) -> &str {
+        &self.address
+    }
+}
+
+impl std::ops::Deref for GitHub {
+    type Target = Repository;
+
+    fn deref(&self) -> &Repository {
+        &self.repository
+    }
+}
+
+impl Repository {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The owner opens an issue; its number.
+    pub fn open(&self, title: &str, body: &str) -> u64 {
+        self.open_as("owner", "OWNER", title, body)
+    }
+
+    /// Somebody opens an issue.
+    pub fn open_as(&self, login: &str, association: &str, title: &str, body: &str) -> u64 {
+        self.state().open(login, association, title, body)
+    }
+
+    /// A person changes an issue in any way.
+    pub fn edit(&self, number: u64, change: impl FnOnce(&mut Value)) {
+        self.state().edit(number, change);
+    }
+
+    /// A person gives an issue a label.
+    pub fn label(&self, number: u64, name: &str) {
+        self.state().label(number, name);
+    }
+
+    /// A person takes a label from an issue.
+    pub fn unlabel(&self, number: u64, name: &str) -> bool {
+        self.state().unlabel(number, name)
+    }
+
+    /// A person closes or reopens it.
+    pub fn set_state(&self, number: u64, state: &str) {
+        self.edit(number, |issue| issue["state"] = state.into());
+    }
+
+    /// Somebody comments.
+    pub fn comment(&self, number: u64, login: &str, association: &str, body: &str) {
+        self.state().comment(number, login, association, body);
+    }
+
+    /// A person makes an issue wait for another one.
+    pub fn block(&self, number: u64, by: u64) {
+        self.state().block(number, by);
+    }
+
+    /// A person deletes an issue.
+    pub fn delete(&self, number: u64) {
+        self.state().remove(number, false);
+    }
+
+    /// A person moves an issue to another repository.
+    pub fn transfer(&self, number: u64) {
+        self.state().remove(number, true);
+    }
+
+    /// The repository gets another name.
+    pub fn rename(&self) {
+        self.state().renamed = true;
+    }
+
+    /// An issue as it is.
+    pub fn issue(&self, number: u64) -> Option<Value> {
+        self.state().issue(number)
+    }
+
+    /// The number of an issue by its title.
+    pub fn number_of(&self, title: &str) -> Option<u64> {
+        self.state().issues.iter().find(|(_, issue)| issue["title"] == title).map(|(number, _)| *number)
+    }
+
+    /// The names of an issue's labels.
+    pub fn labels(&self, number: u64) -> Vec<String> {
+        self.state().label_names(number)
+    }
+
+    /// The texts of an issue's comments.
+    pub fn comments(&self, number: u64) -> Vec<String> {
+        let texts = |comment: &Value| comment["body"].as_str().unwrap_or_default().to_owned();
+        self.state().comments.get(&number).map(|comments| comments.iter().map(texts).collect()).unwrap_or_default()
+    }
+
+    /// The most that a page holds, whatever is asked for.
+    pub fn page_size(&self, most: usize) {
+        self.state().page_cap = most;
+    }
+
+    /// What answers instead, for as many requests as it says.
+    pub fn fail(&self, fault: Fault) {
+        self.state().faults.push(fault);
+    }
+
+    /// Everything answers again.
+    pub fn mend(&self) {
+        self.state().faults.clear();
+    }
+
+    /// How many requests are left until the limit resets, in so many seconds.
+    pub fn limit(&self, remaining: u64, resets_in: i64) {
+        self.state().limit(remaining, resets_in);
+    }
+
+    /// What was asked since this was last called.
+    pub fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.state().asked)
+    }
+
+    /// Does something once a request was answered whose path holds this.
+    pub fn once_asked(&self, path: &str, change: impl FnOnce(&Self) + Send + 'static) {
+        lock(&self.changes).push((path.to_owned(), Box::new(change)));
+    }
+
+    fn answered(&self, path: &str) {
+        let change = {
+            let mut changes = lock(&self.changes);
+            changes.iter().position(|(part, _)| path.contains(part.as_str())).map(|at| changes.remove(at))
+        };
+        if let Some((_, change)) = change {
+            change(self);
+        }
+    }
+}
