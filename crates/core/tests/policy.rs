@@ -152,6 +152,8 @@ proptest! {
         preempt in any::<bool>(),
         resume in any::<bool>(),
     ) {
+        let mut ids = HashSet::new();
+        let runs: Vec<LiveRun> = runs.into_iter().filter(|run| ids.insert(run.id.clone())).collect();
         let catalog = catalog();
         let capacity = Capacity { slots, gpus, closed };
         let habits = Habits { preempt, resume };

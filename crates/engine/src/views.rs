@@ -62,7 +62,9 @@ pub(crate) fn task(shared: &Shared, it: Task, last: Option<&Run>) -> TaskView {
     let waits_for = match it.state {
         strawboss_core::TaskState::Queued => lock(&shared.holds).get(&it.id).map(|hold| hold.sentence().to_owned()),
         strawboss_core::TaskState::Pending => Some("Waits for a person's approval.".to_owned()),
-        strawboss_core::TaskState::Review if landing => Some("The accepted work is being merged.".to_owned()),
+        strawboss_core::TaskState::Review if landing && last.is_some_and(|run| run.approved_at.is_some()) => {
+            Some("The accepted work is being merged.".to_owned())
+        }
         strawboss_core::TaskState::Review => {
             Some(last.and_then(|run| run.merge_problem.clone()).unwrap_or_else(|| "Waits for a person's decision.".to_owned()))
         }

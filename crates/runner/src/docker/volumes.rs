@@ -20,6 +20,8 @@ use std::time::Duration;
 use strawboss_core::runner::{RunnerError, SANDBOX_GID, SANDBOX_HOME, SANDBOX_UID, SandboxSpec, SandboxVolume, Tool};
 use tokio::sync::{OnceCell, mpsc};
 
+/// How often a volume that another one fills too is filled.
+const FILL_TRIES: u32 = 6;
 /// Where a helper container has the volume that it fills.
 const FILL: &str = "/fill";
 /// Written last into a tool's volume: a volume without it was cut short.
@@ -198,11 +200,12 @@ async fn fill(
         .call(&what, SLOW, |docker| async move { docker.create_container(None::<CreateContainerOptions>, helper).await })
         .await?
         .id;
-    let filled = async {
+    let fill_once = async || {
         if is_complete(engine, &what, &helper).await? {
             return Ok(());
         }
         tracing::info!(tool.name = %tool, volume.name = %volume, "filling a tool's volume");
+        let tree = Arc::clone(&tree);
         upload(engine, &what, &helper, FILL, FILL_LIMIT, move |out| tree.tar(out)).await?;
         upload(engine, &what, &helper, FILL, SLOW, |out| {
             let mut tar = tar::Builder::new(out);
@@ -213,16 +216,21 @@ async fn fill(
             tar.into_inner()?.flush()
         })
         .await
-    }
-    .await;
-    // Another one may have been first: its content is the same, by the volume's name.
-    let filled = match filled {
-        Err(error) if is_complete(engine, &what, &helper).await.unwrap_or(false) => {
-            tracing::debug!(error.message = %error, "another one filled the volume");
-            Ok(())
-        }
-        filled => filled,
     };
+    // Another one may fill it at the same moment, with the same content, by the volume's name: the engine unpacks a file by
+    // removing the one that is there, so that either may find its own gone.
+    let mut filled = fill_once().await;
+    for tried in 1..FILL_TRIES {
+        let Err(error) = &filled else { break };
+        let Ok(complete) = is_complete(engine, &what, &helper).await else { break };
+        tracing::debug!(error.message = %error, complete, "another one fills the volume");
+        if !complete {
+            // Not in step with the other one.
+            let uneven = u64::from(std::process::id() % 7) * 20;
+            tokio::time::sleep(Duration::from_millis(u64::from(tried) * 150 + uneven)).await;
+        }
+        filled = fill_once().await;
+    }
     let remove = RemoveContainerOptionsBuilder::default().force(true).build();
     if let Err(error) =
         engine.call(&what, SLOW, |docker| async move { docker.remove_container(&helper, Some(remove)).await }).await

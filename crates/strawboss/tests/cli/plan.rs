@@ -294,6 +294,8 @@ impl Person {
         pty.resize(pty_process::Size::new(24, 100)).unwrap();
         let command = pty_process::Command::new(env!("CARGO_BIN_EXE_strawboss"));
         let command = command.args(["plan"]).current_dir(folder.path()).env("SHELL", "/bin/sh").env("TERM", "xterm");
+        // Without colours a blank that changed nothing is not written, and words stand apart by movements of the cursor.
+        let command = command.env_remove("NO_COLOR");
         let child = command.kill_on_drop(true).spawn(pts).unwrap();
         Self { pty, child, seen: String::new() }
     }
