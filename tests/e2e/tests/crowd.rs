@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use strawboss_testkit::{RunnerKind, World, WorldOptions};
 
 const TASKS: usize = 10_000;
-/// A thousand were tried by hand; each takes about four open files.
+/// Each takes about four open files.
 const SESSIONS: usize = 80;
 /// What a program of this test may open unless it asks for more.
 const FILES: u64 = 256;
