@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::collections::{BTreeMap, HashMap};
 use strawboss_core::policy::{Capacity, Decision, Habits, Hold, Round, Snapshot, round};
-use strawboss_core::project::{AfterMerge, AgentEntry, AgentKind, Approval, Catalog, Limits, Project, Repository, ReviewMode};
-use strawboss_core::{BlockCode, Dependency, ProjectName, Task, TaskId, TaskState, Timestamp};
+use strawboss_core::project::{AgentEntry, AgentKind, Catalog};
+use strawboss_core::{BlockCode, Dependency, Task, TaskId, TaskState, Timestamp};
 
 fn id(number: usize) -> TaskId {
     TaskId::parse(&format!("one-{number}")).unwrap()
@@ -13,55 +15,12 @@ fn id(number: usize) -> TaskId {
 
 /// Queued, and depending on these.
 fn task(number: usize, needs: &[usize]) -> Task {
-    Task {
-        id: id(number),
-        project: ProjectName::parse("one").unwrap(),
-        action: "do it".into(),
-        priority: 1,
-        deadline: None,
-        needs_gpu: false,
-        agent: None,
-        model: None,
-        state: TaskState::Queued,
-        block: None,
-        source: None,
-        run: None,
-        attempts: 0,
-        resume: None,
-        machinery_failures: 0,
-        sent_back: 0,
-        depends_on: needs.iter().map(|number| Dependency { name: format!("id:{number}"), task: Some(id(*number)) }).collect(),
-        not_before: None,
-        preempted: false,
-        preempted_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
-        version: 1,
-    }
+    let needs = needs.iter().map(|number| Dependency { name: format!("id:{number}"), task: Some(id(*number)) });
+    Task { depends_on: needs.collect(), ..support::task(id(number).as_str(), "one") }
 }
 
 fn decide(tasks: &[Task], others: &[(usize, TaskState)]) -> Round {
-    let project = Project {
-        name: ProjectName::parse("one").unwrap(),
-        repository: Repository::Directory("/nowhere".into()),
-        agent: AgentKind::Claude,
-        model: None,
-        image: None,
-        setup: Vec::new(),
-        checks: Vec::new(),
-        cache: Vec::new(),
-        env: BTreeMap::new(),
-        approval: Approval::Auto,
-        review: ReviewMode::Manual,
-        tries: 1,
-        branch: None,
-        limits: Limits::default(),
-        allow: Vec::new(),
-        internal: Vec::new(),
-        max_concurrent: u32::MAX,
-        after_merge: AfterMerge::None,
-        unusable: None,
-    };
+    let project = support::project("one", u32::MAX);
     let agent = AgentEntry { kind: AgentKind::Claude, command: None, tool_dir: None, version: None, unusable: None };
     let catalog = Catalog {
         projects: [(project.name.clone(), project)].into(),

@@ -2,53 +2,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use proptest::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use strawboss_core::policy::{Capacity, Decision, Habits, Hold, LiveRun, Snapshot, decide, holds, order, round};
-use strawboss_core::project::{
-    AfterMerge, AgentEntry, AgentKind, Approval, Catalog, Limits, ModelEntry, Project, Repository, ReviewMode, Unusable,
-};
+use strawboss_core::project::{AgentEntry, AgentKind, Catalog, ModelEntry, Project, Unusable};
 use strawboss_core::{BlockCode, BlockReason, Date, ProjectName, Task, TaskId, TaskState, Timestamp};
+use support::{name, project, task};
 
 const NONE: Habits = Habits { preempt: false, resume: false };
-
-fn name(text: &str) -> ProjectName {
-    ProjectName::parse(text).unwrap()
-}
-
-fn project(text: &str, max_concurrent: u32, unusable: bool) -> Project {
-    Project {
-        name: name(text),
-        repository: Repository::Directory("/nowhere".into()),
-        agent: AgentKind::Claude,
-        model: None,
-        image: None,
-        setup: Vec::new(),
-        checks: Vec::new(),
-        cache: Vec::new(),
-        env: BTreeMap::new(),
-        approval: Approval::Auto,
-        review: ReviewMode::Manual,
-        tries: 1,
-        branch: None,
-        limits: Limits::default(),
-        allow: Vec::new(),
-        internal: Vec::new(),
-        max_concurrent,
-        after_merge: AfterMerge::None,
-        unusable: unusable.then(|| Unusable { message: "broken".into(), fix: "mend it".into() }),
-    }
-}
 
 fn catalog() -> Catalog {
     let agent = |kind, unusable: Option<Unusable>| AgentEntry { kind, command: None, tool_dir: None, version: None, unusable };
     Catalog {
         projects: [
-            project("one", 1, false),
-            project("two", 2, false),
-            project("none", 0, false),
-            project("bad", 1, true),
-            project("wide", 2000, false),
+            project("one", 1),
+            project("two", 2),
+            project("none", 0),
+            Project { unusable: Some(Unusable { message: "broken".into(), fix: "mend it".into() }), ..project("bad", 1) },
+            project("wide", 2000),
         ]
         .into_iter()
         .map(|project| (project.name.clone(), project))
@@ -59,34 +32,6 @@ fn catalog() -> Catalog {
         )]
         .into(),
         agents: [(AgentKind::Claude, agent(AgentKind::Claude, None))].into(),
-    }
-}
-
-fn task(id: &str, of: &str) -> Task {
-    Task {
-        id: TaskId::parse(id).unwrap(),
-        project: name(of),
-        action: "do it".into(),
-        priority: 1,
-        deadline: None,
-        needs_gpu: false,
-        agent: None,
-        model: None,
-        state: TaskState::Queued,
-        block: None,
-        source: None,
-        run: None,
-        attempts: 0,
-        resume: None,
-        machinery_failures: 0,
-        sent_back: 0,
-        depends_on: Vec::new(),
-        not_before: None,
-        preempted: false,
-        preempted_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
-        version: 1,
     }
 }
 

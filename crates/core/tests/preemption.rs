@@ -2,72 +2,27 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::collections::{BTreeMap, HashMap};
 use strawboss_core::policy::{Capacity, Decision, Habits, LiveRun, Snapshot, decide, is_rested};
-use strawboss_core::project::{AfterMerge, AgentEntry, AgentKind, Approval, Catalog, Limits, Project, Repository, ReviewMode};
-use strawboss_core::{ProjectName, Task, TaskId, TaskState, Timestamp};
+use strawboss_core::project::{AgentEntry, AgentKind, Catalog};
+use strawboss_core::{Task, TaskId, TaskState, Timestamp};
+use support::{name, project, task};
 
 fn id(name: &str) -> TaskId {
     TaskId::parse(name).unwrap()
 }
 
-fn project(name: &str, max_concurrent: u32) -> Project {
-    Project {
-        name: ProjectName::parse(name).unwrap(),
-        repository: Repository::Directory("/nowhere".into()),
-        agent: AgentKind::Claude,
-        model: None,
-        image: None,
-        setup: Vec::new(),
-        checks: Vec::new(),
-        cache: Vec::new(),
-        env: BTreeMap::new(),
-        approval: Approval::Auto,
-        review: ReviewMode::Manual,
-        tries: 1,
-        branch: None,
-        limits: Limits::default(),
-        allow: Vec::new(),
-        internal: Vec::new(),
-        max_concurrent,
-        after_merge: AfterMerge::None,
-        unusable: None,
-    }
-}
-
 fn ready(name: &str, of: &str, priority: u32) -> Task {
-    Task {
-        id: id(name),
-        project: ProjectName::parse(of).unwrap(),
-        action: "do it".into(),
-        priority,
-        deadline: None,
-        needs_gpu: false,
-        agent: None,
-        model: None,
-        state: TaskState::Queued,
-        block: None,
-        source: None,
-        run: None,
-        attempts: 0,
-        resume: None,
-        machinery_failures: 0,
-        sent_back: 0,
-        depends_on: Vec::new(),
-        not_before: None,
-        preempted: false,
-        preempted_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
-        version: 1,
-    }
+    Task { priority, ..task(name, of) }
 }
 
-fn run(name: &str, of: &str, priority: u32) -> LiveRun {
+fn run(key: &str, of: &str, priority: u32) -> LiveRun {
     LiveRun {
-        id: id(name).run(1),
-        task: id(name),
-        project: ProjectName::parse(of).unwrap(),
+        id: id(key).run(1),
+        task: id(key),
+        project: name(of),
         gpu: false,
         priority,
         since: Timestamp(1),

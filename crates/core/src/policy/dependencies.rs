@@ -42,11 +42,11 @@ impl<'a> Dependencies<'a> {
         let mut done = true;
         for dependency in &task.depends_on {
             let state = dependency.task.as_ref().and_then(|id| self.state(id));
-            match (state, &dependency.task) {
-                (Some(TaskState::Done), _) => {}
-                (Some(TaskState::Cancelled), _) => return Err(never(&dependency.name, "was withdrawn")),
-                (Some(_), _) => done = false,
-                (None, _) => return Err(never(&dependency.name, "is not there")),
+            match state {
+                Some(TaskState::Done) => {}
+                Some(TaskState::Cancelled) => return Err(never(&dependency.name, "was withdrawn")),
+                Some(_) => done = false,
+                None => return Err(never(&dependency.name, "is not there")),
             }
         }
         Ok(done)
