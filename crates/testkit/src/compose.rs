@@ -25,6 +25,7 @@ pub struct System {
     client: reqwest::Client,
     address: String,
     engine: Option<String>,
+    engine_log: Option<PathBuf>,
     admin: OnceLock<String>,
 }
 
@@ -68,6 +69,7 @@ impl System {
             client: reqwest::Client::new(),
             address: String::new(),
             engine: None,
+            engine_log: None,
             admin: OnceLock::new(),
         };
         system.configure("projects: {}\n")?;
@@ -82,6 +84,7 @@ impl System {
         engine.enter_network()?;
         self.set("DOCKER_SOCKET", &engine.socket().to_string_lossy())?;
         self.engine = Some(engine.host());
+        self.engine_log = Some(engine.log());
         Ok(())
     }
 
@@ -267,11 +270,22 @@ impl System {
                 Err(error) => format!("{error:#}"),
             };
             if Instant::now() > until {
-                let logs = self.done(&["logs", "--tail", "40", "strawboss"]).unwrap_or_default();
-                anyhow::bail!("waited in vain for: {what}\n{last}\n{logs}");
+                anyhow::bail!("waited in vain for: {what}\n{last}\n{}", self.account());
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
+    }
+
+    /// What each part of it does, for whoever waited in vain.
+    fn account(&self) -> String {
+        let shown = |text: Result<String>| text.unwrap_or_else(|error| format!("{error:#}"));
+        let services = shown(self.done(&["ps", "--all", "--format", "table {{.Service}}\t{{.Status}}"]));
+        let logs = shown(self.done(&["logs", "--no-color", "--tail", "40"]));
+        let engine = self.engine_log.as_ref().and_then(|log| fs::read_to_string(log).ok()).unwrap_or_default();
+        let mut engine: Vec<&str> =
+            engine.lines().filter(|line| line.contains("level=error") || line.contains("level=warn")).collect();
+        let lines = engine.split_off(engine.len().saturating_sub(60)).join("\n");
+        format!("{services}\n{logs}\n{lines}")
     }
 
     /// Waits until the backlog's rows say these.

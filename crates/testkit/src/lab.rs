@@ -104,6 +104,11 @@ impl OwnEngine {
         self.dir.path().join("engine.sock")
     }
 
+    /// Where it writes what it does.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.dir.path().join("dockerd.log")
+    }
+
     fn pid(&self) -> Result<i32> {
         Ok(std::fs::read_to_string(self.dir.path().join("dockerd.pid"))?.trim().parse()?)
     }
