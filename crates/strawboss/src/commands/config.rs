@@ -3,7 +3,7 @@
 use crate::client::Api;
 use crate::config::origin::{self, Origin};
 use crate::config::problem::Report;
-use crate::config::settings::{Backlog, ClaudeSource, Database, SecretSource, Settings};
+use crate::config::settings::{ClaudeSource, Database, SecretSource, Settings};
 use crate::config::{Config, ConfigError};
 use crate::context::Context;
 use crate::failure::{ExitStatus, Failure};
@@ -168,31 +168,6 @@ fn retention(retention: &Retention) -> Value {
     })
 }
 
-/// Every backlog, in the order in which they are written.
-fn backlogs(settings: &Settings) -> Vec<Value> {
-    let files = settings.backlogs.iter().map(|backlog| match backlog {
-        Backlog::Csv(csv) => json!({
-            "type": "csv",
-            "file": csv.file,
-            "watch_interval_seconds": csv.watch_interval.as_secs(),
-            "encoding": csv.encoding,
-            "in_review": csv.in_review.word(),
-        }),
-        Backlog::Plan(plan) => json!({
-            "type": "plan",
-            "file": plan.file,
-            "watch_interval_seconds": plan.watch_interval.as_secs(),
-            "project": plan.project,
-            "in_review": plan.in_review.word(),
-        }),
-    });
-    let mut shown: Vec<Value> = files.collect();
-    for one in &settings.github {
-        shown.insert(one.at.min(shown.len()), crate::config::github::shown(one));
-    }
-    shown
-}
-
 fn shown(settings: &Settings) -> Value {
     let projects: serde_json::Map<String, Value> = settings
         .projects
@@ -258,7 +233,7 @@ fn shown(settings: &Settings) -> Value {
             "max_size_bytes": settings.log.files.map(|bounds| bounds.bytes),
             "max_age_seconds": settings.log.files.map(|bounds| bounds.age.as_secs()),
         },
-        "backlogs": backlogs(settings),
+        "backlogs": settings.backlogs.iter().map(crate::config::backlogs::shown).collect::<Vec<_>>(),
         "agents": {
             "shell": settings.agents.shell.as_ref().map(|command| json!({ "command": command })),
             "claude": match &settings.agents.claude {

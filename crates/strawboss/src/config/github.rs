@@ -1,7 +1,7 @@
 //! An entry of `backlogs:` of type `github`.
 
 use super::problem::{Problem, Problems};
-use super::settings::{Github, SecretSource};
+use super::settings::{Backlog, Github, SecretSource};
 use super::table::{Field, Table};
 use super::{sections, suggest};
 use std::collections::BTreeMap;
@@ -17,15 +17,14 @@ const LONGEST_POLL: Duration = Duration::from_hours(24);
 const ASSOCIATIONS: [&str; 8] =
     ["OWNER", "MEMBER", "COLLABORATOR", "CONTRIBUTOR", "FIRST_TIMER", "FIRST_TIME_CONTRIBUTOR", "MANNEQUIN", "NONE"];
 
-/// Reads one and adds it to what was read so far.
+/// Reads one, beside what was read so far.
 pub(super) fn backlog(
-    at: usize,
     item: &Field<'_>,
     mut table: Table<'_>,
     folder: &Path,
-    read: &mut Vec<Github>,
+    read: &[Backlog],
     problems: &mut Problems,
-) {
+) -> Option<Github> {
     let before = problems.len();
     let repository_field = table.get("repository");
     let repository = repository_field.as_ref().and_then(|field| repository(field, problems));
@@ -60,8 +59,9 @@ pub(super) fn backlog(
         done.finish(problems);
     }
     table.finish(problems);
-    let (Some(field), Some(repository)) = (repository_field, repository) else { return };
-    let same = |other: &Github| {
+    let (field, repository) = (repository_field?, repository?);
+    let same = |other: &Backlog| {
+        let Backlog::Github(other) = other else { return false };
         let other = &other.issues;
         other.repository.eq_ignore_ascii_case(&repository) && other.base_url == base_url && other.name == name
     };
@@ -69,9 +69,9 @@ pub(super) fn backlog(
         let problem = field.wrong("is another backlog's already");
         problems.push(problem.hint("Give each a `name` of its own, and labels that keep them apart."));
     }
-    let (Some(project), Some(token)) = (project, token) else { return };
+    let (project, token) = (project?, token?);
     if problems.len() > before {
-        return;
+        return None;
     }
     let usual = GithubConfig::new(repository, project, Token::Value(String::new()));
     let issues = GithubConfig {
@@ -88,7 +88,7 @@ pub(super) fn backlog(
         done_label,
         ..usual
     };
-    read.push(Github { at, token, issues });
+    Some(Github { token, issues })
 }
 
 fn repository(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
@@ -162,7 +162,7 @@ fn priorities(table: &Table<'_>, problems: &mut Problems) -> BTreeMap<String, u3
 }
 
 /// As `config show` has it.
-pub(crate) fn shown(one: &Github) -> serde_json::Value {
+pub(super) fn shown(one: &Github) -> serde_json::Value {
     let issues = &one.issues;
     let mut shown = serde_json::json!({
         "type": "github",

@@ -3,7 +3,7 @@
 //!
 //! It parses and checks; it opens no repository and starts nothing.
 
-mod backlogs;
+pub(crate) mod backlogs;
 mod backup;
 mod folders;
 pub(crate) mod github;
@@ -196,12 +196,7 @@ fn read(
 ) -> Option<Settings> {
     let server = service::server(table.table("server", problems), folder, flags, environment, problems);
     let database = service::database(table.get("database").as_ref(), environment, problems);
-    let mut github = Vec::new();
-    let backlogs =
-        table.get("backlogs").map(|field| backlogs::backlogs(&field, folder, &mut github, problems)).unwrap_or_default();
-    if environment.get(&environment::BACKLOG).is_some() {
-        github.clear();
-    }
+    let backlogs = table.get("backlogs").map(|field| backlogs::backlogs(&field, folder, problems)).unwrap_or_default();
     let backlogs = environment.get(&environment::BACKLOG).map_or(Some(backlogs), |text| folders::backlog(text, problems))?;
     let mut agents = table.table("agents", problems).map(|table| sections::agents(table, folder, problems)).unwrap_or_default();
     if let Some(command) = environment.get(&environment::SHELL_COMMAND) {
@@ -263,7 +258,6 @@ fn read(
         server: server?,
         database: database?,
         backlogs,
-        github,
         projects,
         projects_dir,
         models,

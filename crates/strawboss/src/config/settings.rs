@@ -3,6 +3,7 @@
 use crate::backup::Recipient;
 use crate::logging::files::Bounds;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,9 +19,8 @@ use strawboss_server::TrustedProxy;
 pub(crate) struct Settings {
     pub(crate) server: Server,
     pub(crate) database: Database,
+    /// As they are written, from the first to the last.
     pub(crate) backlogs: Vec<Backlog>,
-    /// Repositories whose issues are backlogs.
-    pub(crate) github: Vec<Github>,
     pub(crate) projects: BTreeMap<ProjectName, Project>,
     /// Where each git repository is a project.
     pub(crate) projects_dir: Option<PathBuf>,
@@ -97,14 +97,34 @@ pub(crate) enum Backlog {
     Csv(Csv),
     /// A plan file.
     Plan(PlanFile),
+    /// A repository's issues.
+    Github(Box<Github>),
 }
 
 impl Backlog {
-    /// The file.
-    pub(crate) fn file(&self) -> &Path {
+    /// The file, of one that is a file.
+    pub(crate) fn file(&self) -> Option<&Path> {
         match self {
-            Self::Csv(csv) => &csv.file,
-            Self::Plan(plan) => &plan.file,
+            Self::Csv(csv) => Some(&csv.file),
+            Self::Plan(plan) => Some(&plan.file),
+            Self::Github(_) => None,
+        }
+    }
+
+    /// The project of all its items, where it names one that must be there.
+    pub(crate) fn project(&self) -> Option<&ProjectName> {
+        match self {
+            Self::Csv(_) | Self::Plan(_) => None,
+            Self::Github(github) => Some(&github.issues.project),
+        }
+    }
+}
+
+impl fmt::Display for Backlog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Csv(Csv { file, .. }) | Self::Plan(PlanFile { file, .. }) => write!(f, "{}", file.display()),
+            Self::Github(github) => write!(f, "issues of {}", github.issues.repository),
         }
     }
 }
@@ -142,8 +162,6 @@ pub(crate) struct Csv {
 /// An entry of `backlogs:` of type `github`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Github {
-    /// Its place in the list, from 0.
-    pub(crate) at: usize,
     /// Where its token is.
     pub(crate) token: SecretSource,
     /// The rest; the token in it is set when it is read.

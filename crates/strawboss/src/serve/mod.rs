@@ -6,14 +6,14 @@
 pub(crate) mod data_dir;
 mod doors;
 mod files;
-pub(crate) mod github;
 pub(crate) mod providers;
 mod reload;
 pub(crate) mod runner;
+pub(crate) mod sources;
 pub(crate) mod state;
 mod timed_store;
 
-use crate::config::settings::{self, RunnerKind, Settings};
+use crate::config::settings::{RunnerKind, Settings};
 use crate::config::{self, Config, Flags};
 use crate::context::Context;
 use crate::environment::Environment;
@@ -24,15 +24,13 @@ use doors::OpenDoors;
 use reload::Reloader;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use strawboss_backlog::plan::{PlanBacklog, PlanConfig};
-use strawboss_backlog::{CsvBacklog, CsvConfig};
 use strawboss_core::policy::Habits;
 use strawboss_core::project::Catalog;
 use strawboss_engine::ports::SystemClock;
-use strawboss_engine::{Engine, EngineConfig, Parts, Source};
+use strawboss_engine::{Engine, EngineConfig, Parts};
 use strawboss_gateway::{Egress, EgressConfig};
 use strawboss_runner::SocketDoors;
 use strawboss_server::door::DoorContext;
@@ -174,10 +172,7 @@ fn greet(address: SocketAddr, secrets: &Secrets, config: &Config) {
         println!("`strawboss token link` prints the link that signs a browser in.");
     }
     for backlog in &config.settings.backlogs {
-        println!("Backlog: {}", backlog.file().display());
-    }
-    for backlog in &config.settings.github {
-        println!("Backlog: issues of {}", backlog.issues.repository);
+        println!("Backlog: {backlog}");
     }
 }
 
@@ -225,9 +220,8 @@ impl Service {
         engine_config.gpus = gpus;
         engine_config.retention = settings.retention;
         engine_config.public_url.clone_from(&settings.server.public_url);
-        let files = sources(&settings.backlogs, &config.file, Some(data_dir.path()));
-        let issues = settings.github.iter().map(|configured| github::source(configured, environment));
-        engine_config.sources = files.into_iter().chain(issues).collect::<Result<_, Failure>>()?;
+        let opener = sources::Opener { config: &config.file, data_dir: Some(data_dir.path()), environment };
+        engine_config.sources = settings.backlogs.iter().map(|backlog| opener.open(backlog)).collect::<Result<_, Failure>>()?;
         let stop_doors = CancellationToken::new();
         // The data directory was closed to others and named anew since it was configured.
         let elsewhere = settings.server.doors_dir != settings.server.data_dir;
@@ -327,40 +321,6 @@ fn catalog(settings: &Settings, environment: &Environment) -> Catalog {
         models: providers::models(settings, environment),
         agents: agents.into_iter().map(|agent| (agent.kind, agent)).collect(),
     }
-}
-
-/// The backlogs, each as the engine reads it, or what is wrong with it.
-pub(crate) fn sources(
-    backlogs: &[settings::Backlog],
-    config_file: &Path,
-    data_dir: Option<&Path>,
-) -> Vec<Result<Source, Failure>> {
-    let folder = config_file.parent().map(Path::to_owned);
-    // Relative as written, so that its name stays when the folder moves.
-    let place = |written: &str, file: &Path| {
-        let relative = !Path::new(written).is_absolute() && !written.starts_with('~');
-        let named = if relative { PathBuf::from(written) } else { file.to_owned() };
-        (named, folder.clone().filter(|_| relative))
-    };
-    let source = |backlog: &settings::Backlog| match backlog {
-        settings::Backlog::Csv(configured) => {
-            let (file, base) = place(&configured.written, &configured.file);
-            let mut csv = CsvConfig::new(file);
-            csv.base = base;
-            csv.watch_interval = configured.watch_interval;
-            csv.encoding.clone_from(&configured.encoding);
-            csv.data_dir = data_dir.map(Path::to_owned);
-            let read = CsvBacklog::new(csv).map_err(|error| Failure::usage(error.to_string()))?;
-            Ok(Source { backlog: Arc::new(read), in_review: configured.in_review })
-        }
-        settings::Backlog::Plan(configured) => {
-            let (file, base) = place(&configured.written, &configured.file);
-            let (watch_interval, project) = (configured.watch_interval, configured.project.clone());
-            let read = PlanBacklog::new(PlanConfig { file, base, watch_interval, project });
-            Ok(Source { backlog: Arc::new(read), in_review: configured.in_review })
-        }
-    };
-    backlogs.iter().map(source).collect()
 }
 
 /// Signals that ask the service to stop, or to read its configuration again.

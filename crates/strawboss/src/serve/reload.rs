@@ -60,7 +60,7 @@ fn after_restart(old: &Settings, new: &Settings) -> Vec<String> {
     add("server.trusted_proxies", old.server.trusted_proxies != new.server.trusted_proxies);
     add("server.metrics_on_loopback", old.server.metrics_on_loopback != new.server.metrics_on_loopback);
     add("database", old.database != new.database);
-    add("backlogs", old.backlogs != new.backlogs || old.github != new.github);
+    add("backlogs", old.backlogs != new.backlogs);
     add("runner.type", old.runner.kind != new.runner.kind);
     add("runner.host", old.runner.host != new.runner.host);
     add("runner.doors_volume", old.runner.doors_volume != new.runner.doors_volume);

@@ -1,10 +1,10 @@
 //! `strawboss doctor`: everything that a service needs, looked at one by one; what is wrong and how to mend it.
 
+mod backlogs;
 mod certificate;
 mod deployment;
 mod door;
 mod gpu;
-mod issues;
 mod machine;
 mod network;
 mod work;
@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::failure::{ExitStatus, Failure};
 use crate::output::style::{self, Tone, paint};
 use crate::output::{self, words};
+use crate::serve::sources::Opener;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -153,8 +154,8 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatu
         }
         report.say(machine::agents(settings, &context.environment))?;
         report.say(work::providers(settings, &context.environment, args.quick).await)?;
-        report.say(work::backlogs(settings, file).await)?;
-        report.say(issues::backlogs(settings, &context.environment, args.quick).await)?;
+        let opener = Opener { config: file, data_dir: None, environment: &context.environment };
+        report.say(backlogs::all(settings, &opener, args.quick).await)?;
         report.say(work::projects(settings, args.quick).await)?;
         if !args.quick {
             report.say(network::hosts(settings).await)?;

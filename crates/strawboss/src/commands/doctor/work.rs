@@ -1,20 +1,17 @@
-//! What the crew works on and with: providers, backlogs, repositories.
+//! What the crew works on and with: providers, repositories.
 
 use super::Finding;
 use crate::config::settings::Settings;
 use crate::config::{DEFAULT_PROVIDER, settings::SecretSource};
 use crate::environment::Environment;
 use crate::git::git;
-use crate::serve::{providers, sources};
+use crate::serve::providers;
 use std::path::Path;
 use std::time::Duration;
-use strawboss_core::backlog::Reading;
 use strawboss_core::project::{AgentKind, Project, Repository};
 
 /// How long a provider may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many problems of a backlog are shown.
-const SHOWN: usize = 10;
 
 /// Credentials, which are read and not shown, and whether the other side answers.
 pub(super) async fn providers(settings: &Settings, environment: &Environment, quick: bool) -> Vec<Finding> {
@@ -77,66 +74,6 @@ async fn answers(base_url: &str) -> Result<(), String> {
         }
         why
     })
-}
-
-/// Files that work comes from: read as the service reads them.
-pub(super) async fn backlogs(settings: &Settings, config: &Path) -> Vec<Finding> {
-    if settings.backlogs.is_empty() && settings.github.is_empty() {
-        return vec![Finding::warn(
-            "backlog",
-            "none is configured: tasks come from `strawboss task add` alone",
-            "Add one under `backlogs:`; `strawboss init` shows how.",
-        )];
-    }
-    let mut found = Vec::new();
-    for (configured, source) in settings.backlogs.iter().zip(sources(&settings.backlogs, config, None)) {
-        let what = format!("backlog {}", configured.file().display());
-        let source = match source {
-            Ok(source) => source,
-            Err(failure) => {
-                found.push(Finding::fail(what, failure.message, "Correct it under `backlogs:`."));
-                continue;
-            }
-        };
-        match source.backlog.read().await {
-            Reading::Unreadable { problem } => {
-                found.push(Finding::fail(what, problem.message, "Until then what is known of it stays as it is."));
-            }
-            Reading::Items { items, problems } => {
-                let writable = nix::unistd::access(configured.file(), nix::unistd::AccessFlags::W_OK);
-                found.push(match writable {
-                    Ok(()) => Finding::ok(&what, format!("{} rows", items.len())),
-                    Err(error) => Finding::warn(
-                        &what,
-                        format!("{} rows; it cannot be written: {error}", items.len()),
-                        "Status cannot be written back until this user may write it.",
-                    ),
-                });
-                let more = problems.len().saturating_sub(SHOWN);
-                for problem in problems.into_iter().take(SHOWN) {
-                    let detail = problem.message;
-                    let fix = if problem.skipped { "The row is left out until then." } else { "The rest of the row counts." };
-                    found.push(Finding::warn(&what, detail, fix));
-                }
-                if more > 0 {
-                    found.push(Finding::warn(&what, format!("{more} more problems"), "Mend those above first."));
-                }
-                for item in &items {
-                    if !settings.projects.contains_key(&item.project) {
-                        let known: Vec<&str> = settings.projects.keys().map(strawboss_core::ProjectName::as_str).collect();
-                        let hint = crate::config::suggest::hint(item.project.as_str(), &known);
-                        found.push(Finding::warn(
-                            &what,
-                            format!("line {}: there is no project `{}`", item.line, item.project),
-                            hint,
-                        ));
-                        break;
-                    }
-                }
-            }
-        }
-    }
-    found
 }
 
 /// Repositories: there, with a commit, on the branch that is meant.

@@ -100,8 +100,11 @@ fn file(named: Option<PathBuf>, context: &Context) -> Result<PathBuf, Failure> {
     }
     match context.config() {
         Ok(config) => {
-            let plans = config.settings.backlogs.iter().filter(|backlog| matches!(backlog, Backlog::Plan(_)));
-            let files: Vec<&Path> = plans.map(Backlog::file).collect();
+            let files = config.settings.backlogs.iter().filter_map(|backlog| match backlog {
+                Backlog::Plan(plan) => Some(plan.file.as_path()),
+                _ => None,
+            });
+            let files: Vec<&Path> = files.collect();
             match files.as_slice() {
                 [file] => Ok((*file).to_owned()),
                 [] if config.is_file => Ok(config.file.with_file_name(PLANS)),

@@ -1,0 +1,78 @@
+//! Backlogs as the engine reads them, with secrets from where the configuration says they are.
+
+use crate::config::settings::{Backlog, Csv, Github, PlanFile, SecretSource};
+use crate::environment::Environment;
+use crate::failure::{ExitStatus, Failure};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use strawboss_backlog::github::Token;
+use strawboss_backlog::plan::{PlanBacklog, PlanConfig};
+use strawboss_backlog::{CsvBacklog, CsvConfig, GithubBacklog, GithubConfig};
+use strawboss_core::backlog::BacklogStatus;
+use strawboss_engine::Source;
+
+/// What is needed to open any of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opener<'a> {
+    /// The configuration's file.
+    pub(crate) config: &'a Path,
+    /// Where a source may keep what it must know after a restart; none: it only looks.
+    pub(crate) data_dir: Option<&'a Path>,
+    pub(crate) environment: &'a Environment,
+}
+
+impl Opener<'_> {
+    /// One, or what is wrong with it.
+    pub(crate) fn open(&self, backlog: &Backlog) -> Result<Source, Failure> {
+        match backlog {
+            Backlog::Csv(configured) => self.csv(configured),
+            Backlog::Plan(configured) => Ok(self.plan(configured)),
+            Backlog::Github(configured) => self.github(configured),
+        }
+    }
+
+    /// A file and the folder that it is relative to: as written, so that its name stays when the folder moves.
+    fn place(&self, written: &str, file: &Path) -> (PathBuf, Option<PathBuf>) {
+        let relative = !Path::new(written).is_absolute() && !written.starts_with('~');
+        let named = if relative { PathBuf::from(written) } else { file.to_owned() };
+        (named, self.config.parent().map(Path::to_owned).filter(|_| relative))
+    }
+
+    fn csv(&self, configured: &Csv) -> Result<Source, Failure> {
+        let (file, base) = self.place(&configured.written, &configured.file);
+        let mut csv = CsvConfig::new(file);
+        csv.base = base;
+        csv.watch_interval = configured.watch_interval;
+        csv.encoding.clone_from(&configured.encoding);
+        csv.data_dir = self.data_dir.map(Path::to_owned);
+        let read = CsvBacklog::new(csv).map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Source { backlog: Arc::new(read), in_review: configured.in_review })
+    }
+
+    fn plan(&self, configured: &PlanFile) -> Source {
+        let (file, base) = self.place(&configured.written, &configured.file);
+        let (watch_interval, project) = (configured.watch_interval, configured.project.clone());
+        let read = PlanBacklog::new(PlanConfig { file, base, watch_interval, project });
+        Source { backlog: Arc::new(read), in_review: configured.in_review }
+    }
+
+    fn github(&self, configured: &Github) -> Result<Source, Failure> {
+        let token = match &configured.token {
+            SecretSource::File(path) => Token::File(path.clone()),
+            SecretSource::Env(variable) => {
+                let lacking = |why: String| {
+                    Failure::new(format!("the backlog `{}` has no token: {why}", configured.issues.repository))
+                        .fix(format!("Set {variable}, or name a file with `token_file`."))
+                        .status(ExitStatus::Usage)
+                };
+                let found = self.environment.secret(variable).map_err(&lacking)?;
+                let found = found.ok_or_else(|| lacking(format!("the variable {variable} is not set")))?;
+                // What stands in a file may be replaced while the service runs.
+                found.file.map_or(Token::Value(found.value), Token::File)
+            }
+        };
+        let backlog = GithubBacklog::new(GithubConfig { token, ..configured.issues.clone() });
+        let backlog = backlog.map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Source { backlog: Arc::new(backlog), in_review: BacklogStatus::InReview })
+    }
+}
