@@ -48,6 +48,9 @@ const CONNECTIONS_MAX: usize = 4096;
 const DRAIN: Duration = Duration::from_secs(5);
 /// When the process has no descriptor left.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long a proxy stays that can never reach its engine again. An engine that starts after it was killed ends what outlived
+/// it, unless it restores what lives; it starts again what it ended, and may forget what ended by itself just then.
+const ORPHANED: Duration = Duration::from_secs(15);
 const HEALTH_LIMIT: Duration = Duration::from_secs(4);
 
 /// Where doors are.
@@ -132,10 +135,15 @@ impl Proxy {
         let connections = TaskTracker::new();
         let cut = CancellationToken::new();
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let orphaned = async {
+            self.shared.engine.orphaned().await;
+            tokio::time::sleep(ORPHANED).await;
+        };
+        tokio::pin!(orphaned);
         let ended = loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break Ok(()),
-                () = self.shared.engine.orphaned() => break Err(Orphaned),
+                () = &mut orphaned => break Err(Orphaned),
                 accepted = async {
                     let permit = Arc::clone(&permits).acquire_owned().await;
                     (self.listener.accept().await, permit)
