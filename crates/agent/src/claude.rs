@@ -4,6 +4,7 @@
 //! session, heard between two steps of the running turn. When a turn ends, the input is closed and the program ends by
 //! itself, after it has read what was written before.
 
+mod terminal;
 mod wire;
 
 use crate::text::{cut, one_line};
@@ -15,12 +16,16 @@ use strawboss_core::project::AgentKind;
 use strawboss_protocol::supervisor::{AgentEvent, MAX_REPORT_TEXT};
 use wire::{Block, Line};
 
+pub use terminal::ClaudeTerminal;
+
 /// How long a command of the agent may take that says nothing of it, in milliseconds: 10 minutes.
 const COMMAND_MS: &str = "600000";
 /// How long it may ask for, in milliseconds: 1 hour.
 const LONGEST_COMMAND_MS: &str = "3600000";
 /// The longest id or name that is passed on, in bytes.
 const MAX_NAME: usize = 200;
+/// What stands in the key's place: the gateway puts the real one in on the way out.
+const NO_KEY: &str = "no-key-in-the-sandbox";
 
 /// The agent `claude`.
 #[derive(Debug, Default)]
@@ -37,12 +42,35 @@ struct Turn {
     text: String,
 }
 
+fn program(context: &LaunchContext<'_>) -> OsString {
+    context.tools.join("claude").join("bin").join("claude").into()
+}
+
+/// What it needs in its environment, whatever it is to do.
+fn env(context: &LaunchContext<'_>) -> BTreeMap<String, String> {
+    let mut env = BTreeMap::from([
+        ("ANTHROPIC_API_KEY".to_owned(), NO_KEY.to_owned()),
+        ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC".to_owned(), "1".to_owned()),
+        ("DISABLE_AUTOUPDATER".to_owned(), "1".to_owned()),
+        ("BASH_DEFAULT_TIMEOUT_MS".to_owned(), COMMAND_MS.to_owned()),
+        ("BASH_MAX_TIMEOUT_MS".to_owned(), LONGEST_COMMAND_MS.to_owned()),
+    ]);
+    if let Some(gateway) = &context.orders.gateway {
+        env.insert("ANTHROPIC_BASE_URL".to_owned(), format!("{}{gateway}", context.relay));
+    }
+    if context.root {
+        // It refuses to skip permissions as root unless it is told that it is in a sandbox.
+        env.insert("IS_SANDBOX".to_owned(), "1".to_owned());
+    }
+    env
+}
+
 impl Agent for Claude {
     fn kind(&self) -> AgentKind {
         AgentKind::Claude
     }
 
-    fn launch(&self, context: &LaunchContext<'_>) -> Result<Launch, LaunchError> {
+    fn launch(&mut self, context: &LaunchContext<'_>) -> Result<Launch, LaunchError> {
         let words = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
         let mut args: Vec<OsString> = words.into_iter().map(OsString::from).collect();
         args.push("--dangerously-skip-permissions".into());
@@ -53,29 +81,12 @@ impl Agent for Claude {
         if let Some(session) = context.resume {
             args.push(format!("--resume={session}").into());
         }
-        let mut env = BTreeMap::from([
-            ("ANTHROPIC_API_KEY".to_owned(), "no-key-in-the-sandbox".to_owned()),
-            ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC".to_owned(), "1".to_owned()),
-            ("DISABLE_AUTOUPDATER".to_owned(), "1".to_owned()),
-            // A command that goes on in the background goes on after the turn's end, which ends the run and the command.
-            // So none does, and builds and tests that take long have the time.
-            ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS".to_owned(), "1".to_owned()),
-            ("BASH_DEFAULT_TIMEOUT_MS".to_owned(), COMMAND_MS.to_owned()),
-            ("BASH_MAX_TIMEOUT_MS".to_owned(), LONGEST_COMMAND_MS.to_owned()),
-        ]);
-        if let Some(gateway) = &context.orders.gateway {
-            env.insert("ANTHROPIC_BASE_URL".to_owned(), format!("{}{gateway}", context.relay));
-        }
-        if context.root {
-            // It refuses to skip permissions as root unless it is told that it is in a sandbox.
-            env.insert("IS_SANDBOX".to_owned(), "1".to_owned());
-        }
-        Ok(Launch {
-            program: context.tools.join("claude").join("bin").join("claude").into(),
-            args,
-            env,
-            io: LaunchIo::Pipes { first: self.say(context.prompt) },
-        })
+        let mut env = env(context);
+        // A command that goes on in the background goes on after the turn's end, which ends the run and the command.
+        // So none does, and builds and tests that take long have the time.
+        env.insert("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS".to_owned(), "1".to_owned());
+        let first = self.say(context.prompt);
+        Ok(Launch { program: program(context), args, env, io: LaunchIo::Pipes { first }, files: Vec::new() })
     }
 
     fn say(&self, text: &str) -> Vec<u8> {

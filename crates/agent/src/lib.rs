@@ -13,11 +13,11 @@ mod transcript;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
-use strawboss_core::project::AgentKind;
+use std::path::{Path, PathBuf};
+use strawboss_core::project::{AgentKind, AgentMode};
 use strawboss_protocol::supervisor::{AgentEvent, AgentOrders};
 
-pub use claude::Claude;
+pub use claude::{Claude, ClaudeTerminal};
 pub use shell::Shell;
 
 /// What a launch depends on.
@@ -35,6 +35,14 @@ pub struct LaunchContext<'a> {
     pub relay: &'a str,
     /// The task's key.
     pub task: &'a str,
+    /// The agent's home.
+    pub home: &'a Path,
+    /// Where it works.
+    pub workspace: &'a Path,
+    /// The program that an agent's hooks run to report, with the argument `--hook`.
+    pub reporter: &'a Path,
+    /// The file that a summary is written to when the task is complete.
+    pub completion: &'a Path,
     /// Whether it will run as root (a sandbox of the process runner on a machine that has no other user).
     pub root: bool,
 }
@@ -50,6 +58,26 @@ pub struct Launch {
     pub env: BTreeMap<String, String>,
     /// What its standard streams are.
     pub io: LaunchIo,
+    /// What it must find in its home.
+    pub files: Vec<HomeFile>,
+}
+
+/// A file that is made or brought up to date before a launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HomeFile {
+    /// Where, below the home.
+    pub path: PathBuf,
+    /// What shall be in it.
+    pub content: HomeContent,
+}
+
+/// What shall be in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HomeContent {
+    /// This, whatever was there.
+    Text(String),
+    /// The values of this object, among those that are there.
+    Merged(serde_json::Value),
 }
 
 /// What an agent's standard streams are.
@@ -62,6 +90,11 @@ pub enum LaunchIo {
     },
     /// A terminal.
     Terminal,
+    /// A terminal with the agent's own interface in it; its hooks report beside it.
+    Interactive {
+        /// Typed once it can take it, with Return after it.
+        first: Vec<u8>,
+    },
 }
 
 /// Why an agent cannot be launched.
@@ -86,6 +119,17 @@ pub struct Understood {
     pub turn_began: bool,
     /// Whether its turn is over, so that its input may be closed when nobody has more to say.
     pub turn_ended: bool,
+}
+
+/// What one of an agent's hooks told.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Hooked {
+    /// What happened, in order.
+    pub events: Vec<AgentEvent>,
+    /// Whether it now waits for a person; none: as before.
+    pub waits: Option<bool>,
+    /// What the hook's program is to print.
+    pub reply: Vec<u8>,
 }
 
 /// How an agent's process ended.
@@ -121,7 +165,7 @@ pub trait Agent: Send {
     /// Which.
     fn kind(&self) -> AgentKind;
     /// How to start it.
-    fn launch(&self, context: &LaunchContext<'_>) -> Result<Launch, LaunchError>;
+    fn launch(&mut self, context: &LaunchContext<'_>) -> Result<Launch, LaunchError>;
     /// A person's line, as bytes for its input.
     fn say(&self, text: &str) -> Vec<u8>;
     /// What it was told, as event and as transcript.
@@ -130,16 +174,48 @@ pub trait Agent: Send {
     fn understand(&mut self, line: &[u8], whole: bool) -> Understood;
     /// The session to resume it by, once known.
     fn session(&self) -> Option<&str>;
+    /// What one of its hooks told: JSON, at most [`MAX_HOOK`] bytes.
+    fn hooked(&mut self, _message: &[u8]) -> Hooked {
+        Hooked::default()
+    }
+    /// Whether its interface takes what is typed.
+    fn is_ready(&self) -> bool {
+        true
+    }
+    /// Whether it is in no turn.
+    fn is_idle(&self) -> bool {
+        true
+    }
+    /// How many texts that were typed its interface has taken for its own; none: typing is all there is to it.
+    fn taken(&self) -> Option<u64> {
+        None
+    }
+    /// A person or the agent itself says that the task is complete. An empty summary is none.
+    fn complete(&mut self, _summary: &str) {}
+    /// Whether somebody said so.
+    fn is_complete(&self) -> bool {
+        false
+    }
     /// What its end means.
     fn outcome(&self, exit: &Exit<'_>) -> Outcome;
 }
 
+/// The longest word of a hook, in bytes.
+pub const MAX_HOOK: usize = 4 << 20;
+
 /// A fresh agent of a kind.
-pub fn agent(kind: AgentKind) -> Box<dyn Agent> {
-    match kind {
-        AgentKind::Claude => Box::new(Claude::default()),
-        AgentKind::Shell => Box::new(Shell),
+pub fn agent(kind: AgentKind, mode: AgentMode) -> Box<dyn Agent> {
+    match (kind, mode) {
+        (AgentKind::Claude, AgentMode::Headless) => Box::new(Claude::default()),
+        (AgentKind::Claude, AgentMode::Interactive) => Box::new(ClaudeTerminal::default()),
+        (AgentKind::Shell, _) => Box::new(Shell::default()),
     }
+}
+
+/// The summary, when a person typed `/complete` to say that the task is complete; empty when none stands behind it.
+pub fn completion(text: &str) -> Option<&str> {
+    let rest = text.trim().strip_prefix("/complete")?;
+    (rest.is_empty() || rest.starts_with(char::is_whitespace)).then(|| rest.trim())
 }
 
 impl Exit<'_> {

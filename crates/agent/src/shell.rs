@@ -10,15 +10,17 @@ use strawboss_protocol::supervisor::{AgentEvent, MAX_REPORT_TEXT};
 pub(crate) const MAX_PROMPT: usize = 127 * 1024;
 
 /// The agent `shell`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Shell;
+#[derive(Debug, Clone, Default)]
+pub struct Shell {
+    summary: Option<String>,
+}
 
 impl Agent for Shell {
     fn kind(&self) -> AgentKind {
         AgentKind::Shell
     }
 
-    fn launch(&self, context: &LaunchContext<'_>) -> Result<Launch, LaunchError> {
+    fn launch(&mut self, context: &LaunchContext<'_>) -> Result<Launch, LaunchError> {
         let command =
             context.orders.command.as_deref().filter(|command| !command.trim().is_empty()).ok_or(LaunchError::NoCommand)?;
         if context.prompt.len() > MAX_PROMPT {
@@ -28,6 +30,7 @@ impl Agent for Shell {
             // An environment variable cannot hold NUL; nothing else is changed.
             ("STRAWBOSS_PROMPT".to_owned(), context.prompt.replace('\0', "")),
             ("STRAWBOSS_TASK".to_owned(), context.task.to_owned()),
+            ("STRAWBOSS_COMPLETION".to_owned(), context.completion.display().to_string()),
             ("STRAWBOSS_TITLE".to_owned(), context.orders.title.replace('\0', "")),
         ]);
         if let Some(model) = &context.orders.model {
@@ -36,7 +39,13 @@ impl Agent for Shell {
         if let Some(gateway) = &context.orders.gateway {
             env.insert("STRAWBOSS_GATEWAY".to_owned(), format!("{}{gateway}", context.relay));
         }
-        Ok(Launch { program: "/bin/sh".into(), args: vec!["-c".into(), command.into()], env, io: LaunchIo::Terminal })
+        Ok(Launch {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), command.into()],
+            env,
+            io: LaunchIo::Terminal,
+            files: Vec::new(),
+        })
     }
 
     fn say(&self, text: &str) -> Vec<u8> {
@@ -57,9 +66,14 @@ impl Agent for Shell {
         None
     }
 
+    /// Its command goes on: only its own end ends it.
+    fn complete(&mut self, summary: &str) {
+        self.summary = Some(crate::text::cut(summary, MAX_REPORT_TEXT)).filter(|summary| !summary.is_empty());
+    }
+
     fn outcome(&self, exit: &Exit<'_>) -> Outcome {
         if exit.code == Some(0) {
-            Outcome::Complete { summary: None }
+            Outcome::Complete { summary: self.summary.clone() }
         } else {
             Outcome::Failed { detail: format!("the command {}", exit.words()) }
         }
@@ -71,7 +85,7 @@ mod tests {
     use super::Shell;
     use crate::{Agent, Exit, LaunchContext, LaunchError, LaunchIo, Outcome};
     use std::path::Path;
-    use strawboss_core::project::AgentKind;
+    use strawboss_core::project::{AgentKind, AgentMode};
     use strawboss_protocol::supervisor::AgentOrders;
 
     fn orders(command: Option<&str>) -> AgentOrders {
@@ -82,6 +96,8 @@ mod tests {
             prompt: "-rf \"it's\"\nquoted\0".to_owned(),
             resume_session: None,
             gateway: None,
+            mode: AgentMode::Headless,
+            completion: Vec::new(),
             title: "A title".to_owned(),
         }
     }
@@ -96,9 +112,13 @@ mod tests {
             tools: Path::new("/t"),
             relay: "http://127.0.0.1:1",
             task: "a-1",
+            home: Path::new("/h"),
+            workspace: Path::new("/h/workspace"),
+            reporter: Path::new("/t/reporter"),
+            completion: Path::new("/tmp/completion-a-1.txt"),
             root: false,
         };
-        let launch = Shell.launch(&context).unwrap();
+        let launch = Shell::default().launch(&context).unwrap();
         assert_eq!(launch.args, ["-c", "make"]);
         assert_eq!(launch.io, LaunchIo::Terminal);
         assert_eq!(launch.env["STRAWBOSS_PROMPT"], "-rf \"it's\"\nquoted");
@@ -117,15 +137,19 @@ mod tests {
                 tools: Path::new("/t"),
                 relay: "",
                 task: "a-1",
+                home: Path::new("/h"),
+                workspace: Path::new("/h/workspace"),
+                reporter: Path::new("/t/reporter"),
+                completion: Path::new("/tmp/completion-a-1.txt"),
                 root: false,
             };
-            assert_eq!(Shell.launch(&context), Err(LaunchError::NoCommand));
+            assert_eq!(Shell::default().launch(&context), Err(LaunchError::NoCommand));
         }
     }
 
     #[test]
     fn only_code_0_is_complete() {
-        let exit = |code, signal| Shell.outcome(&Exit { code, signal, error_tail: "" });
+        let exit = |code, signal| Shell::default().outcome(&Exit { code, signal, error_tail: "" });
         assert_eq!(exit(Some(0), None), Outcome::Complete { summary: None });
         assert_eq!(exit(Some(3), None), Outcome::Failed { detail: "the command ended with code 3".to_owned() });
         assert_eq!(exit(None, Some(9)), Outcome::Failed { detail: "the command was ended by signal 9".to_owned() });

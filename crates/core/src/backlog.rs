@@ -247,6 +247,9 @@ pub struct SourceLink {
     pub row_status: BacklogStatus,
     /// A later task took over the row, or the row is gone: this one no longer writes to it.
     pub detached: bool,
+    /// [`SourceItem::is_ticket`].
+    #[serde(default)]
+    pub is_ticket: bool,
     /// [`SourceItem::url`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,

@@ -7,7 +7,7 @@
 mod dependencies;
 mod preemption;
 
-use crate::project::{AgentEntry, AgentKind, Catalog, ModelEntry, Project};
+use crate::project::{AgentEntry, AgentKind, AgentMode, Catalog, ModelEntry, Project};
 use crate::{BlockCode, BlockReason, ProjectName, RunId, Task, TaskId, TaskState, Timestamp};
 use dependencies::Dependencies;
 pub use preemption::is_rested;
@@ -126,6 +126,11 @@ pub struct Assignment<'a> {
     pub agent: &'a AgentEntry,
     /// Its model, if one is named anywhere.
     pub model: Option<&'a ModelEntry>,
+}
+
+/// How a task's agent works.
+pub fn mode(task: &Task, project: &Project) -> AgentMode {
+    task.mode.or(project.mode).unwrap_or_default()
 }
 
 /// Finds project, agent and model of a task, or the reason a person can act on.

@@ -43,6 +43,30 @@ pub enum Repository {
     Url(String),
 }
 
+/// How an agent works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentMode {
+    /// By itself, to its end.
+    #[default]
+    Headless,
+    /// In its own interface, with people typing beside it, until somebody says that the task is complete.
+    Interactive,
+}
+
+impl AgentMode {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Headless, Self::Interactive];
+
+    /// The word in configuration and on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Headless => "headless",
+            Self::Interactive => "interactive",
+        }
+    }
+}
+
 /// Who lets an agent start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
@@ -108,6 +132,9 @@ pub struct Project {
     pub agent: AgentKind,
     /// The model (a key of `models:`) for rows that name none.
     pub model: Option<String>,
+    /// How its agents work; none: headless, but for tickets that a person approved.
+    #[serde(default)]
+    pub mode: Option<AgentMode>,
     /// The sandbox's image; none: the default image.
     pub image: Option<String>,
     /// Commands before the agent and before the checks.

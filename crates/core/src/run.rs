@@ -1,6 +1,6 @@
 //! A run: one attempt of one agent at one task, its states, its evidence and what it cost.
 
-use crate::project::AgentKind;
+use crate::project::{AgentKind, AgentMode};
 use crate::{ProjectName, RunId, SandboxId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -158,6 +158,9 @@ pub struct Run {
     pub agent: AgentKind,
     /// The model's name for the provider; none: the agent's default.
     pub model: Option<String>,
+    /// How the agent works.
+    #[serde(default)]
+    pub mode: AgentMode,
     /// The branch it works on, without `refs/heads/`.
     pub branch: String,
     /// The branch that it shall be merged into.

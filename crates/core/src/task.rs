@@ -1,6 +1,7 @@
 //! A task: one piece of work on one project, its states and what may follow what.
 
 use crate::backlog::SourceLink;
+use crate::project::AgentMode;
 use crate::{Date, ProjectName, RunId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -163,6 +164,9 @@ pub struct Task {
     pub agent: Option<String>,
     /// The Model column; none: the agent's default.
     pub model: Option<String>,
+    /// How its agent works; none: as its project says.
+    #[serde(default)]
+    pub mode: Option<AgentMode>,
     /// Where it stands.
     pub state: TaskState,
     /// Why, when it is blocked.

@@ -5,6 +5,7 @@ use crate::error::Refused;
 use crate::queries::load_run;
 use crate::shared::lock;
 use crate::{cause, drive, landing, rescue};
+use strawboss_core::project::AgentMode;
 use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::ChangeSet;
 use strawboss_core::task::{Task, UNREADABLE_PRIORITY};
@@ -106,6 +107,7 @@ impl Engine {
             needs_gpu: new.needs_gpu,
             agent: new.agent.filter(|word| !word.trim().is_empty()),
             model: new.model.filter(|name| !name.trim().is_empty()),
+            mode: new.mode,
             state: if manual { TaskState::Pending } else { TaskState::Queued },
             block: None,
             source: None,
@@ -128,10 +130,19 @@ impl Engine {
         self.task(&id).await
     }
 
-    /// Lets an agent start on a pending task.
-    pub async fn task_approve(&self, id: &TaskId) -> Result<TaskView, Refused> {
+    /// Lets an agent start on a pending task. Whoever approves a ticket is there and sits beside it, unless somebody says
+    /// otherwise: the person now, or its project.
+    pub async fn task_approve(&self, id: &TaskId, mode: Option<AgentMode>) -> Result<TaskView, Refused> {
         let now = self.shared.now();
-        self.task_change(id, |task| Ok(task.approve(now)?)).await
+        let catalog = self.shared.catalog();
+        self.task_change(id, |task| {
+            task.approve(now)?;
+            let said = catalog.projects.get(&task.project).is_some_and(|project| project.mode.is_some());
+            let ticket = task.source.as_ref().is_some_and(|source| source.is_ticket);
+            task.mode = mode.or(task.mode).or_else(|| (ticket && !said).then_some(AgentMode::Interactive));
+            Ok(())
+        })
+        .await
     }
 
     /// Queues a task that is paused, pending, blocked or cancelled; a paused one goes on with its agent's session.

@@ -2,17 +2,23 @@
 
 use std::fmt::Write as _;
 use strawboss_core::Task;
-use strawboss_core::project::Project;
+use strawboss_core::project::{AgentMode, Project};
 use strawboss_core::run::Run;
 
 /// The longest subject line of a commit, in characters.
 const SUBJECT_LIMIT: usize = 72;
 
 /// What a run's agent is told first.
-pub(crate) fn first(task: &Task, project: &Project, branch: &str) -> String {
+pub(crate) fn first(task: &Task, project: &Project, branch: &str, mode: AgentMode) -> String {
+    let company = match mode {
+        AgentMode::Headless => "Nobody can answer questions: decide yourself and say in your last message what you decided.",
+        AgentMode::Interactive => {
+            "A person may sit at this terminal: ask when you need to, and wait for the answer. The task is complete when that person \
+             says `/complete`, or when you have done all of it and the person has nothing more to say: then run `/complete` yourself."
+        }
+    };
     let mut text = format!(
-        "{}\n\n---\nYou work alone in a sandbox, in a clone of the project `{}`, on the branch `{branch}`. Nobody can answer questions: decide \
-         yourself and say in your last message what you decided. Commit your work in small steps with clear messages; do not push. There is no \
+        "{}\n\n---\nYou work in a sandbox, in a clone of the project `{}`, on the branch `{branch}`. {company} Commit your work in small steps with clear messages; do not push. There is no \
          network but for the hosts that this project allows, through the proxy in the environment.",
         task.action.trim(),
         project.name
@@ -31,7 +37,14 @@ pub(crate) fn first(task: &Task, project: &Project, branch: &str) -> String {
 }
 
 /// What an agent is told that goes on with an earlier session; without that session it is told everything again.
-pub(crate) fn resumed(task: &Task, project: &Project, branch: &str, comment: Option<&str>, has_session: bool) -> String {
+pub(crate) fn resumed(
+    task: &Task,
+    project: &Project,
+    branch: &str,
+    comment: Option<&str>,
+    has_session: bool,
+    mode: AgentMode,
+) -> String {
     let more = match comment {
         Some(comment) => format!("Your work was looked at and sent back with this comment:\n\n{}", comment.trim()),
         None => "You were interrupted. Look at what is there and go on until the work is done.".to_owned(),
@@ -39,7 +52,7 @@ pub(crate) fn resumed(task: &Task, project: &Project, branch: &str, comment: Opt
     if has_session {
         more
     } else {
-        format!("{}\n\n---\nThis work was begun before and is on the branch. {more}", first(task, project, branch))
+        format!("{}\n\n---\nThis work was begun before and is on the branch. {more}", first(task, project, branch, mode))
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use strawboss_core::policy::{self, Capacity, Decision, LiveRun, Snapshot};
+use strawboss_core::project::{AgentKind, AgentMode};
 use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::{ChangeSet, StoreError, TaskFilter};
 use strawboss_core::task::Task;
@@ -322,6 +323,11 @@ fn new_run(
         outcome_detail: None,
         agent: assignment.agent.kind,
         model: assignment.model.map(|model| model.model.clone()),
+        // A configured command knows no other way.
+        mode: match assignment.agent.kind {
+            AgentKind::Claude => policy::mode(task, project),
+            AgentKind::Shell => AgentMode::Headless,
+        },
         branch: task.id.branch(),
         target: project.branch.clone().unwrap_or_default(),
         base_commit: None,

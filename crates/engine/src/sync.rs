@@ -288,6 +288,7 @@ fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: Backlog
         needs_gpu: item.needs_gpu,
         agent: item.agent,
         model: item.model,
+        mode: None,
         state,
         block,
         source: Some(SourceLink {
@@ -296,6 +297,7 @@ fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: Backlog
             row_status,
             detached: false,
             url: item.url,
+            is_ticket: item.is_ticket,
         }),
         run: None,
         attempts: 0,

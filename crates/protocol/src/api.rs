@@ -8,6 +8,7 @@ mod retention;
 pub use crate::status::{LogLine, PartState, PartView, ReadyView, ReloadView, StatusView};
 pub use retention::{RetentionItem, RetentionKind, RetentionView};
 use serde::{Deserialize, Serialize};
+use strawboss_core::project::AgentMode;
 use strawboss_core::run::{CheckResult, Refusal, Usage};
 use strawboss_core::task::BlockReason;
 use strawboss_core::{RunOutcome, RunState, TaskState};
@@ -32,6 +33,9 @@ pub struct TaskView {
     pub agent: Option<String>,
     /// The Model column.
     pub model: Option<String>,
+    /// How its agent works, `headless` or `interactive`; none: as its project says.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, example = "interactive"))]
+    pub mode: Option<AgentMode>,
     /// Where it stands.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "queued"))]
     pub state: TaskState,
@@ -102,6 +106,9 @@ pub struct RunView {
     pub agent: String,
     /// The model.
     pub model: Option<String>,
+    /// How the agent works: `headless` or `interactive`.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "headless"))]
+    pub mode: AgentMode,
     /// Its branch.
     pub branch: String,
     /// The branch that it shall be merged into.
@@ -260,6 +267,10 @@ pub struct NewTask {
     /// A key of `models:`.
     #[serde(default)]
     pub model: Option<String>,
+    /// How its agent works, `headless` or `interactive`; none: as its project says.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, example = "interactive"))]
+    pub mode: Option<AgentMode>,
     /// The keys of tasks that must be done before.
     #[serde(default)]
     pub depends_on: Vec<String>,
@@ -345,6 +356,9 @@ pub struct ProjectView {
     pub branch: Option<String>,
     /// The agent for rows that name none.
     pub agent: String,
+    /// How its agents work, `headless` or `interactive`; none: headless, but for tickets that a person approved.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, example = "interactive"))]
+    pub mode: Option<AgentMode>,
     /// The image.
     pub image: Option<String>,
     /// The checks.

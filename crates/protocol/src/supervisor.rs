@@ -12,7 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strawboss_core::project::AgentKind;
+use strawboss_core::project::{AgentKind, AgentMode};
 use strawboss_core::run::CheckResult;
 use strawboss_core::runner::Purpose;
 use strawboss_core::{RunId, SandboxId, Timestamp};
@@ -375,4 +375,10 @@ pub struct AgentOrders {
     pub gateway: Option<String>,
     /// A task's title for people, one line.
     pub title: String,
+    /// How it works.
+    #[serde(default)]
+    pub mode: AgentMode,
+    /// The names under which its task may be said to be complete (`/tmp/completion-<name>.txt`), the first one's own first.
+    #[serde(default)]
+    pub completion: Vec<String>,
 }

@@ -2,10 +2,11 @@
 //! seeing it end.
 
 use crate::command::{NewLines, end_of};
+use crate::completion::Completion;
 use crate::environment::Env;
 use crate::halt::Halt;
-use crate::processes::Started;
 use crate::site::Site;
+use crate::{home, terminal};
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -18,13 +19,13 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStdin, Command};
 
 /// How much is read at once: what one terminal frame carries.
-const READ: usize = 64 * 1024;
+pub(crate) const READ: usize = 64 * 1024;
 /// How much of standard error is kept for the reason of a failure, in bytes.
 const ERROR_TAIL: usize = 4 * 1024;
 /// How long an agent may take to end after its input was closed; what it left in the background may hold it.
 const FAREWELL: Duration = Duration::from_secs(20);
 /// How long output may still come after the agent's end, when everything that could hold it is gone.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How often an agent that ended just when a person said something is launched again in its session.
 const RELAUNCHES: usize = 20;
 
@@ -47,18 +48,21 @@ pub(crate) enum NoLaunch {
 }
 
 /// What one launch came to.
-struct Launched {
-    status: std::io::Result<ExitStatus>,
-    halt: Option<Halt>,
-    error_tail: Vec<u8>,
+pub(crate) struct Launched {
+    pub(crate) status: std::io::Result<ExitStatus>,
+    pub(crate) halt: Option<Halt>,
+    pub(crate) error_tail: Vec<u8>,
 }
 
 /// Runs the agent to its end, launching it again when its session is lost or a person's line came too late for it.
 pub(crate) async fn drive(site: &Site, env: &Env, orders: &AgentOrders) -> Result<Driven, NoLaunch> {
     let (mut prompt, mut resume) = (orders.prompt.clone(), orders.resume_session.clone());
     let task = site.orders.run.task();
+    let (workspace, completion) = (site.place.workspace(), Completion::of(&orders.completion));
+    let reporter = std::env::current_exe().map_err(|error| NoLaunch::Machinery(format!("find this program: {error}")))?;
+    completion.clear();
     for _ in 0..RELAUNCHES {
-        let mut agent = agent(orders.kind);
+        let mut agent = agent(orders.kind, orders.mode);
         let context = LaunchContext {
             orders,
             prompt: &prompt,
@@ -66,14 +70,22 @@ pub(crate) async fn drive(site: &Site, env: &Env, orders: &AgentOrders) -> Resul
             tools: &site.place.tools,
             relay: &site.relay,
             task: task.as_str(),
+            home: &site.place.home,
+            workspace: &workspace,
+            reporter: &reporter,
+            completion: &completion.file(),
             root: nix::unistd::getuid().is_root(),
         };
         let launch = agent.launch(&context).map_err(|error| NoLaunch::SetUp(error.to_string()))?;
         let program = PathBuf::from(&launch.program);
+        home::furnish(&site.place.home, &launch.files)
+            .map_err(|error| NoLaunch::Machinery(format!("furnish the agent's home: {error}")))?;
         tell(site, agent.told(&prompt));
         let launched = match &launch.io {
             LaunchIo::Pipes { first } => pipes(site, env, &launch, first.clone(), agent.as_mut()).await,
-            LaunchIo::Terminal => terminal(site, env, &launch, agent.as_mut()).await,
+            LaunchIo::Terminal | LaunchIo::Interactive { .. } => {
+                terminal::drive(site, env, &launch, agent.as_mut(), &completion).await
+            }
         };
         let launched = launched.map_err(|error| no_launch(&program, &error))?;
         let status = launched.status.map_err(|error| NoLaunch::Machinery(format!("wait for the agent: {error}")))?;
@@ -112,7 +124,7 @@ fn no_launch(program: &Path, error: &std::io::Error) -> NoLaunch {
     NoLaunch::Machinery(format!("could not start {shown}: {error}"))
 }
 
-fn command_of(site: &Site, env: &Env, launch: &Launch) -> (OsString, Env) {
+pub(crate) fn command_of(site: &Site, env: &Env, launch: &Launch) -> (OsString, Env) {
     let mut env = env.clone();
     env.extend(launch.env.iter().map(|(name, value)| (name.into(), value.into())));
     // The agents' own tools come last: an image's program of the same name goes before.
@@ -124,12 +136,12 @@ fn command_of(site: &Site, env: &Env, launch: &Launch) -> (OsString, Env) {
     (launch.program.clone(), env)
 }
 
-fn event(site: &Site, event: AgentEvent, raw: Option<String>) {
+pub(crate) fn event(site: &Site, event: AgentEvent, raw: Option<String>) {
     site.outbox.report(ReportBody::Agent { event, raw });
 }
 
 /// Reports and shows what was understood.
-fn tell(site: &Site, understood: Understood) {
+pub(crate) fn tell(site: &Site, understood: Understood) {
     site.outbox.terminal(understood.transcript.as_bytes());
     for happened in understood.events {
         event(site, happened, None);
@@ -272,7 +284,7 @@ async fn rest_of(from: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -
     from.as_mut()?.read(buffer).await.ok().filter(|count| *count > 0)
 }
 
-async fn until(when: Option<tokio::time::Instant>) {
+pub(crate) async fn until(when: Option<tokio::time::Instant>) {
     match when {
         Some(when) => tokio::time::sleep_until(when).await,
         None => std::future::pending().await,
@@ -302,78 +314,5 @@ impl Input {
             self.stdin = None;
             self.pending.clear();
         }
-    }
-}
-
-async fn terminal(site: &Site, env: &Env, launch: &Launch, agent: &mut dyn Agent) -> std::io::Result<Launched> {
-    let (program, env) = command_of(site, env, launch);
-    let (mut pty, pts) = pty_process::open().map_err(std::io::Error::other)?;
-    let (cols, rows) = site.inbox.take_size().unwrap_or(site.orders.terminal);
-    let size = |cols: u16, rows: u16| pty_process::Size::new(rows.clamp(1, 1000), cols.clamp(1, 1000));
-    pty.resize(size(cols, rows)).map_err(std::io::Error::other)?;
-    let command = pty_process::Command::new(program).args(&launch.args).env_clear().envs(env);
-    let child = command.current_dir(site.place.workspace()).kill_on_drop(true).spawn(pts).map_err(io_error)?;
-    let mut started: Started = site.processes.adopt(child);
-    let mut pending = Vec::new();
-    let mut buffer = vec![0; READ];
-    let mut open = true;
-    let (mut reader, mut writer) = pty.split();
-    let (status, halt) = {
-        let end = end_of(site, &mut started);
-        tokio::pin!(end);
-        loop {
-            while let Some(said) = site.inbox.take_say() {
-                tell(site, agent.told(&said));
-                pending.extend(agent.say(&said));
-            }
-            pending.extend(site.inbox.take_input());
-            if let Some((cols, rows)) = site.inbox.take_size() {
-                let _ = writer.resize(size(cols, rows));
-            }
-            tokio::select! {
-                ended = &mut end => break ended,
-                count = read_until_blocked(site, &mut reader, &mut buffer), if open => {
-                    site.outbox.terminal(&buffer[..count]);
-                    open = count > 0;
-                }
-                written = writer.write(&pending), if open && !pending.is_empty() => match written {
-                    Ok(count) => drop(pending.drain(..count)),
-                    Err(_) => pending.clear(),
-                },
-                () = site.inbox.changed() => {}
-            }
-        }
-    };
-    site.processes.end_all().await;
-    let rest = async {
-        while let Ok(count @ 1..) = reader.read(&mut buffer).await {
-            site.outbox.terminal(&buffer[..count]);
-        }
-    };
-    let _ = tokio::time::timeout(LAST_WORDS, rest).await;
-    Ok(Launched { status, halt, error_tail: Vec::new() })
-}
-
-/// Reads what there is, up to the whole buffer, so that a flood travels in large frames and a key's echo at once. 0: the
-/// terminal is closed. Cancelled, it loses nothing: it reads only what it returns at once.
-async fn read_until_blocked(site: &Site, reader: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> usize {
-    tokio::select! {
-        () = site.outbox.room() => {}
-        _ = site.halts.asked() => {}
-    }
-    let Ok(mut count) = reader.read(buffer).await else { return 0 };
-    while count > 0 && count < buffer.len() {
-        match futures_util::FutureExt::now_or_never(reader.read(&mut buffer[count..])) {
-            Some(Ok(more @ 1..)) => count += more,
-            _ => break,
-        }
-    }
-    count
-}
-
-fn io_error(error: pty_process::Error) -> std::io::Error {
-    match error {
-        pty_process::Error::Io(error) => error,
-        other => std::io::Error::other(other),
     }
 }

@@ -66,6 +66,11 @@ impl Inbox {
         self.inner().size.take()
     }
 
+    /// Lets [`Self::changed`] return although nothing has come.
+    pub(crate) fn look_again(&self) {
+        self.changed.notify_one();
+    }
+
     /// Returns when something may have come since the last call.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;

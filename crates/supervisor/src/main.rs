@@ -6,11 +6,14 @@
 
 mod command;
 mod complain;
+mod completion;
 mod drive;
 mod environment;
 mod git;
 mod halt;
 mod harden;
+mod home;
+mod hooks;
 mod inbox;
 mod link;
 mod measure;
@@ -20,6 +23,7 @@ mod processes;
 mod relay;
 mod save;
 mod site;
+mod terminal;
 mod token;
 mod work;
 mod workspace;
@@ -60,8 +64,9 @@ fn main() -> ExitCode {
             println!("{}", place::probe());
             return ExitCode::SUCCESS;
         }
+        Some("--hook") => return hooks::report(),
         Some(other) => {
-            complain(format!("unknown argument `{other}`; there are --version and --probe, and none to work"));
+            complain(format!("unknown argument `{other}`; there are --version, --probe and --hook, and none to work"));
             return ExitCode::from(2);
         }
     }

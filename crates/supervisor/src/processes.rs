@@ -50,8 +50,23 @@ impl Started {
 
     /// Sends a signal to it and everything in its process group.
     pub(crate) fn signal(&self, signal: Signal) {
+        self.group().signal(signal);
+    }
+
+    /// Its process group.
+    pub(crate) fn group(&self) -> Group {
+        Group(Pid::from_raw(self.pid))
+    }
+}
+
+/// A child's process group. To be signalled only while the child was not waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Group(Pid);
+
+impl Group {
+    pub(crate) fn signal(self, signal: Signal) {
         // Gone already: nothing to signal.
-        let _ = killpg(Pid::from_raw(self.pid), signal);
+        let _ = killpg(self.0, signal);
     }
 }
 

@@ -10,6 +10,7 @@ pub mod lab;
 pub mod postgres;
 pub mod programs;
 pub mod repository;
+mod typing;
 pub mod world;
 
 pub use backlog::{BacklogFile, Row};

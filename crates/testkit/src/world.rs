@@ -374,7 +374,7 @@ impl World {
         Ok(())
     }
 
-    fn token(&self) -> Result<String> {
+    pub(crate) fn token(&self) -> Result<String> {
         Ok(fs::read_to_string(self.data_dir().join("admin-token"))?.trim().to_owned())
     }
 

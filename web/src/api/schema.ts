@@ -851,6 +851,11 @@ export interface components {
             deadline?: string | null;
             /** @description The keys of tasks that must be done before. */
             depends_on?: string[];
+            /**
+             * @description How its agent works, `headless` or `interactive`; none: as its project says.
+             * @example interactive
+             */
+            mode?: string | null;
             /** @description A key of `models:`. */
             model?: string | null;
             /** @description Whether it needs a GPU. */
@@ -922,6 +927,11 @@ export interface components {
                 depends_on: components["schemas"]["DependencyView"][];
                 /** @description Its key. */
                 id: string;
+                /**
+                 * @description How its agent works, `headless` or `interactive`; none: as its project says.
+                 * @example interactive
+                 */
+                mode?: string | null;
                 /** @description The Model column. */
                 model?: string | null;
                 /** @description Whether it needs a GPU. */
@@ -1008,6 +1018,11 @@ export interface components {
             checks: string[];
             /** @description The image. */
             image?: string | null;
+            /**
+             * @description How its agents work, `headless` or `interactive`; none: headless, but for tickets that a person approved.
+             * @example interactive
+             */
+            mode?: string | null;
             /** @description Its name. */
             name: string;
             /** @description Why it cannot be worked on, and the fix. */
@@ -1221,6 +1236,11 @@ export interface components {
             heard_at?: number | null;
             /** @description Its id. */
             id: string;
+            /**
+             * @description How the agent works: `headless` or `interactive`.
+             * @example headless
+             */
+            mode: string;
             /** @description The model. */
             model?: string | null;
             /**
@@ -1431,6 +1451,11 @@ export interface components {
             depends_on: components["schemas"]["DependencyView"][];
             /** @description Its key. */
             id: string;
+            /**
+             * @description How its agent works, `headless` or `interactive`; none: as its project says.
+             * @example interactive
+             */
+            mode?: string | null;
             /** @description The Model column. */
             model?: string | null;
             /** @description Whether it needs a GPU. */
@@ -3785,7 +3810,10 @@ export interface operations {
     };
     task_approve: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `headless` or `interactive`; left out: as the task or its project says, and a ticket is opened interactively. */
+                mode?: string;
+            };
             header?: never;
             path: {
                 /** @description The task's key */

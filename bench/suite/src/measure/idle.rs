@@ -7,7 +7,7 @@ use crate::table::{Aim, Row};
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::time::Duration;
-use strawboss_core::project::AgentKind;
+use strawboss_core::project::{AgentKind, AgentMode};
 use strawboss_core::run::{CheckResult, Run, Usage};
 use strawboss_core::runner::Purpose;
 use strawboss_core::store::{ChangeSet, Store as _, StoredReport};
@@ -77,6 +77,7 @@ async fn past(store: &SqlStore, number: u64) -> Result<()> {
         needs_gpu: false,
         agent: None,
         model: None,
+        mode: None,
         state: TaskState::Queued,
         block: None,
         source: None,
@@ -105,6 +106,7 @@ async fn past(store: &SqlStore, number: u64) -> Result<()> {
         outcome_detail: None,
         agent: AgentKind::Shell,
         model: None,
+        mode: AgentMode::default(),
         branch: task.id.branch(),
         target: "main".to_owned(),
         base_commit: Some(commit.clone()),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::Path;
 use strawboss_core::Timestamp;
-use strawboss_core::project::AgentKind;
+use strawboss_core::project::{AgentKind, AgentMode};
 use strawboss_protocol::supervisor::{AgentEvent, AgentOrders, MAX_REPORT_TEXT};
 
 fn hear(stream: &[u8]) -> (Claude, Vec<Understood>) {
@@ -83,6 +83,8 @@ fn orders() -> AgentOrders {
         prompt: "--help \"quoted\" it's\nnext".to_owned(),
         resume_session: None,
         gateway: Some("/gateway/anthropic".to_owned()),
+        mode: AgentMode::Headless,
+        completion: Vec::new(),
         title: String::new(),
     }
 }
@@ -97,6 +99,10 @@ fn the_prompt_goes_in_by_standard_input_and_never_by_argument() {
         tools: Path::new("/opt/strawboss"),
         relay: "http://127.0.0.1:4000",
         task: "a-1",
+        home: Path::new("/h"),
+        workspace: Path::new("/h/workspace"),
+        reporter: Path::new("/opt/strawboss/it's/reporter"),
+        completion: Path::new("/tmp/completion-a-1.txt"),
         root: false,
     };
     let launch = Claude::default().launch(&context).unwrap();

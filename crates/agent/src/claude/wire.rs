@@ -167,6 +167,100 @@ impl<'a> Line<'a> {
     }
 }
 
+/// What a hook is told; only the fields that mean something here.
+#[derive(Debug, Deserialize)]
+pub(super) struct Hook<'a> {
+    #[serde(borrow)]
+    hook_event_name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    session_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_input: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_response: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_use_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    last_assistant_message: Option<&'a RawValue>,
+}
+
+impl<'a> Hook<'a> {
+    /// None when it is no JSON object.
+    pub(super) fn parse(message: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(message).ok()
+    }
+
+    pub(super) fn name(&self) -> String {
+        read(self.hook_event_name).unwrap_or_default()
+    }
+
+    pub(super) fn session_id(&self) -> Option<String> {
+        read(self.session_id)
+    }
+
+    pub(super) fn model(&self) -> Option<String> {
+        read(self.model)
+    }
+
+    pub(super) fn prompt(&self) -> Option<String> {
+        read(self.prompt)
+    }
+
+    pub(super) fn tool_name(&self) -> Option<String> {
+        read(self.tool_name)
+    }
+
+    pub(super) fn tool_use_id(&self) -> Option<String> {
+        read(self.tool_use_id)
+    }
+
+    pub(super) fn tool_input(&self) -> String {
+        self.tool_input.map(input).unwrap_or_default()
+    }
+
+    /// What the tool answered: a text, what it printed, or its JSON.
+    pub(super) fn tool_response(&self) -> String {
+        #[derive(Deserialize)]
+        struct Printed<'a> {
+            #[serde(borrow)]
+            stdout: Option<&'a RawValue>,
+            #[serde(borrow)]
+            stderr: Option<&'a RawValue>,
+        }
+        if let Some(text) = read::<String>(self.tool_response) {
+            return text;
+        }
+        let printed = read::<Printed<'_>>(self.tool_response);
+        if let Some(stdout) = printed.as_ref().and_then(|printed| read::<String>(printed.stdout)) {
+            let stderr = printed.and_then(|printed| read::<String>(printed.stderr)).unwrap_or_default();
+            return [stdout, stderr].iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n");
+        }
+        self.tool_response.map(|raw| raw.get().to_owned()).unwrap_or_default()
+    }
+
+    pub(super) fn message(&self) -> Option<String> {
+        read(self.message)
+    }
+
+    pub(super) fn error(&self) -> Option<String> {
+        read(self.error)
+    }
+
+    pub(super) fn last_message(&self) -> Option<String> {
+        read(self.last_assistant_message)
+    }
+}
+
 fn block(raw: &RawValue) -> Block {
     #[derive(Deserialize)]
     struct Raw<'a> {

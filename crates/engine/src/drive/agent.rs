@@ -128,6 +128,7 @@ async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
         max_pack_bytes: project.limits.disk_bytes * PACK_SHARE,
     };
     let kind = assignment.agent.kind;
+    let mode = run.mode;
     let provider = assignment.model.and_then(|model| model.provider.clone()).unwrap_or_else(|| "anthropic".to_owned());
     let reach = Reach {
         providers: if kind == AgentKind::Shell { Vec::new() } else { vec![provider] },
@@ -146,13 +147,15 @@ async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
         prompt: match &run.resumes {
             Some(_) => {
                 let comment = task.resume.as_ref().and_then(|resume| resume.comment.as_deref());
-                prompt::resumed(task, project, &run.branch, comment, session.is_some())
+                prompt::resumed(task, project, &run.branch, comment, session.is_some(), mode)
             }
-            None => prompt::first(task, project, &run.branch),
+            None => prompt::first(task, project, &run.branch, mode),
         },
         resume_session: session,
         gateway: (kind == AgentKind::Claude).then(|| "/gateway/anthropic".to_owned()),
         title: prompt::title(&run.prompt),
+        mode,
+        completion: vec![task.id.to_string()],
     };
     let plan = Plan {
         run: run.id.clone(),

@@ -187,6 +187,7 @@ mod tests {
             repository: Repository::Directory("/one".into()),
             agent: AgentKind::Shell,
             model: None,
+            mode: None,
             image: None,
             setup: Vec::new(),
             checks: vec!["cargo test".to_owned(), "cargo clippy".to_owned()],

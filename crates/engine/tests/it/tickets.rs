@@ -34,7 +34,7 @@ async fn a_strangers_ticket_waits_for_a_person_and_again_when_its_text_changes()
     rows.ticket(2, "A stranger's wish", true);
     let view = seen(&ground, &task(2), "pending").await;
     assert_eq!(view.source_url.as_deref(), Some("https://tracker.example/2"));
-    ground.engine.task_approve(&task(2)).await.unwrap();
+    ground.engine.task_approve(&task(2), None).await.unwrap();
     seen(&ground, &task(2), "queued").await;
     rows.ticket(2, "Something else", true);
     let view = seen(&ground, &task(2), "pending").await;

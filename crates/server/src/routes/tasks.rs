@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
+use strawboss_core::project::AgentMode;
 use strawboss_core::{TaskId, TaskState};
 use strawboss_engine::TaskQuery;
 use strawboss_protocol::api::{BlockTask, NewTask, Page, TaskView};
@@ -35,6 +36,17 @@ pub(crate) struct TaskListQuery {
     #[serde(default)]
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
+}
+
+/// How an approved task is worked on.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ApproveQuery {
+    /// `headless` or `interactive`; left out: as the task or its project says, and a ticket is opened interactively.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    mode: Option<AgentMode>,
 }
 
 impl TaskListQuery {
@@ -94,10 +106,15 @@ pub(crate) async fn task_show(State(state): State<AppState>, Id(id): Id<TaskId>)
 
 /// Lets an agent start on a pending task.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/approve", tag = "tasks",
-    params(("id" = String, Path, description = "The task's key")), responses((status = 200, body = TaskView), CommandErrors))]
-pub(crate) async fn task_approve(State(state): State<AppState>, Id(id): Id<TaskId>) -> Result<Json<TaskView>, ApiError> {
+    params(("id" = String, Path, description = "The task's key"), ApproveQuery),
+    responses((status = 200, body = TaskView), CommandErrors))]
+pub(crate) async fn task_approve(
+    State(state): State<AppState>,
+    Id(id): Id<TaskId>,
+    QueryOf(query): QueryOf<ApproveQuery>,
+) -> Result<Json<TaskView>, ApiError> {
     let engine = state.engine.clone();
-    Ok(Json(state.carry_out(async move { engine.task_approve(&id).await }).await?))
+    Ok(Json(state.carry_out(async move { engine.task_approve(&id, query.mode).await }).await?))
 }
 
 /// Queues a task that is paused, pending, blocked or cancelled.

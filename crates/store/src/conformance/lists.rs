@@ -122,6 +122,7 @@ pub async fn tasks_are_found_by_their_source(fixture: &dyn Fixture) {
             native_ref: "id:1".to_owned(),
             row_status: BacklogStatus::Queued,
             detached,
+            is_ticket: false,
             url: None,
         })
     };

@@ -1,7 +1,7 @@
 //! Entities to store: small ones, and ones with every field filled.
 
 use strawboss_core::backlog::{BacklogStatus, SourceLink};
-use strawboss_core::project::AgentKind;
+use strawboss_core::project::{AgentKind, AgentMode};
 use strawboss_core::run::{CheckResult, Refusal, Run, RunOutcome, RunState, Sandbox, StopReason, Usage};
 use strawboss_core::runner::Purpose;
 use strawboss_core::store::{ChangeSet, NewMessage, Store, StoreError, StoredReport};
@@ -24,6 +24,7 @@ pub fn task_of(project: &str, number: u64) -> Task {
         needs_gpu: false,
         agent: None,
         model: None,
+        mode: None,
         state: TaskState::Queued,
         block: None,
         source: None,
@@ -60,6 +61,7 @@ pub fn run(task: &Task, attempt: u32) -> Run {
         outcome_detail: None,
         agent: AgentKind::Shell,
         model: None,
+        mode: AgentMode::default(),
         branch: task.id.branch(),
         target: "main".to_owned(),
         base_commit: None,
@@ -136,6 +138,7 @@ pub fn full_task(number: u64) -> Task {
         needs_gpu: true,
         agent: Some("claude".to_owned()),
         model: Some(HARD_TEXT.to_owned()),
+        mode: Some(AgentMode::Interactive),
         state: TaskState::Blocked,
         block: Some(BlockReason::new(BlockCode::MachineryFailed, HARD_TEXT, "Look.")),
         source: Some(SourceLink {
@@ -143,6 +146,7 @@ pub fn full_task(number: u64) -> Task {
             native_ref: HARD_TEXT.to_owned(),
             row_status: BacklogStatus::InProgress,
             detached: false,
+            is_ticket: true,
             url: Some("https://tracker.example/issues/7".to_owned()),
         }),
         run: Some(task.id.run(7)),

@@ -8,6 +8,7 @@ use crate::output::table::{Table, cell, plain};
 use crate::output::{self, words};
 use std::fmt::Write as _;
 use strawboss_core::TaskState;
+use strawboss_core::project::AgentMode;
 use strawboss_protocol::api::{BlockTask, NewTask, Page, TaskView};
 
 /// How many tasks are asked for at once.
@@ -79,6 +80,9 @@ Examples:
         /// A key of `models:` instead of the project's
         #[arg(long, value_name = "MODEL")]
         model: Option<String>,
+        /// How its agent works, instead of as the project says: headless or interactive
+        #[arg(long, value_name = "MODE", value_parser = mode)]
+        mode: Option<AgentMode>,
         /// It needs a GPU
         #[arg(long)]
         gpu: bool,
@@ -90,7 +94,19 @@ Examples:
         json: bool,
     },
     /// Let an agent start on a task that waits for approval
-    Approve(One),
+    #[command(after_help = "\
+An approved ticket is opened interactively, in the agent's own interface, unless its project has a `mode`.
+
+Examples:
+  strawboss task approve antenna-3
+  strawboss task approve antenna-3 --mode headless")]
+    Approve {
+        #[command(flatten)]
+        one: One,
+        /// How the agent works: headless or interactive
+        #[arg(long, value_name = "MODE", value_parser = mode)]
+        mode: Option<AgentMode>,
+    },
     /// Queue a task that is paused, pending, blocked or cancelled; a paused one goes on with its session
     Start(One),
     /// Stop a task's run (its work is saved), or take it out of the queue
@@ -127,6 +143,11 @@ fn state(word: &str) -> Result<TaskState, String> {
     TaskState::from_word(word).ok_or_else(|| crate::config::suggest::hint(word, &known))
 }
 
+fn mode(word: &str) -> Result<AgentMode, String> {
+    let known = AgentMode::ALL.map(AgentMode::word);
+    AgentMode::ALL.into_iter().find(|mode| mode.word() == word).ok_or_else(|| crate::config::suggest::hint(word, &known))
+}
+
 /// Does what `task` says.
 pub(crate) async fn run(args: TaskArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let api = Api::of(context)?;
@@ -141,13 +162,16 @@ pub(crate) async fn run(args: TaskArgs, context: &Context) -> Result<ExitStatus,
             }
             Ok(ExitStatus::Success)
         }
-        TaskCommand::Add { action, project, priority, deadline, agent, model, gpu, depends_on, json } => {
+        TaskCommand::Add { action, project, priority, deadline, agent, model, mode, gpu, depends_on, json } => {
             let action = text_or_stdin(action)?;
-            let new = NewTask { project, action, priority, deadline, needs_gpu: gpu, agent, model, depends_on };
+            let new = NewTask { project, action, priority, deadline, needs_gpu: gpu, agent, model, mode, depends_on };
             let answer = api.post::<TaskView>("/api/v1/tasks", Some(&new)).await?;
             done(&answer, json)
         }
-        TaskCommand::Approve(one) => tell(&api, one, "approve").await,
+        TaskCommand::Approve { one, mode } => {
+            let how = mode.map(|mode| format!("?mode={}", mode.word())).unwrap_or_default();
+            tell(&api, one, &format!("approve{how}")).await
+        }
         TaskCommand::Start(one) => tell(&api, one, "start").await,
         TaskCommand::Stop(one) => tell(&api, one, "stop").await,
         TaskCommand::Retry(one) => tell(&api, one, "retry").await,
@@ -264,6 +288,7 @@ pub(super) fn described(task: &TaskView) -> String {
     text.push_str(&entry("deadline", task.deadline.as_deref().unwrap_or_default()));
     text.push_str(&entry("agent", task.agent.as_deref().unwrap_or_default()));
     text.push_str(&entry("model", task.model.as_deref().unwrap_or_default()));
+    text.push_str(&entry("mode", task.mode.map(AgentMode::word).unwrap_or_default()));
     text.push_str(&entry("GPU", if task.needs_gpu { "needed" } else { "" }));
     text.push_str(&entry("source", task.source.as_deref().unwrap_or_default()));
     text.push_str(&entry("at", task.source_url.as_deref().unwrap_or_default()));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 use strawboss_core::ProjectName;
-use strawboss_core::project::{AfterMerge, AgentKind, Approval, Limits, Project, Repository, ReviewMode};
+use strawboss_core::project::{AfterMerge, AgentKind, AgentMode, Approval, Limits, Project, Repository, ReviewMode};
 use strawboss_gateway::NetworkPolicy;
 
 /// Below this the supervisor and git themselves have no room.
@@ -34,6 +34,7 @@ pub(super) fn bare(name: ProjectName, repository: Repository) -> Project {
         repository,
         agent: AgentKind::Claude,
         model: None,
+        mode: None,
         image: None,
         setup: Vec::new(),
         checks: Vec::new(),
@@ -148,6 +149,8 @@ fn long(name: ProjectName, whole: &Field<'_>, mut table: Table<'_>, folder: &Pat
     let approval = table.read("approval", problems, |field, problems| {
         field.choice(&[("auto", Approval::Auto), ("manual", Approval::Manual)], problems)
     });
+    let mode =
+        table.read("mode", problems, |field, problems| field.choice(&AgentMode::ALL.map(|mode| (mode.word(), mode)), problems));
     let review = table.read("review", problems, |field, problems| {
         field.choice(&[("manual", ReviewMode::Manual), ("auto", ReviewMode::Auto)], problems)
     });
@@ -164,6 +167,7 @@ fn long(name: ProjectName, whole: &Field<'_>, mut table: Table<'_>, folder: &Pat
     let project = Project {
         agent: agent.as_ref().map_or(defaults.agent, |agent| agent.value),
         model: model.as_ref().map(|model| model.value.clone()),
+        mode,
         image,
         setup: setup.unwrap_or_default(),
         checks: checks.unwrap_or_default(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use strawboss_core::project::AgentKind;
+use strawboss_core::project::{AgentKind, AgentMode};
 use strawboss_core::runner::Purpose;
 use strawboss_core::{RunId, SandboxId};
 use strawboss_protocol::supervisor::{
@@ -122,6 +122,8 @@ impl Plane {
                 resume_session: None,
                 gateway: Some("/gateway/anthropic".to_owned()),
                 title: "A task".to_owned(),
+                mode: AgentMode::Headless,
+                completion: vec!["demo-1".to_owned()],
             }),
             env: BTreeMap::new(),
             proxy: false,

@@ -64,7 +64,6 @@ function RunView({ detail }: { detail: RunDetail }) {
 
   const wanted = search.get("tab");
   const chosen: TabId = TABS.find((tab) => tab === wanted) ?? firstTab(detail);
-  const shell = run.agent === "shell";
 
   const tabs: TabItem<TabId>[] = [
     {
@@ -79,7 +78,7 @@ function RunView({ detail }: { detail: RunDetail }) {
           ) : (
             <Removed what="The recording of this terminal was" at={detail.recording_removed_at} />
           )}
-          {!shell && <SayLine run={run} />}
+          {run.agent !== "shell" && <SayLine run={run} />}
         </ErrorBoundary>
       ),
     },

@@ -43,7 +43,7 @@ export function SayLine({ run }: { run: Run }) {
           value={text}
           disabled={!open}
           placeholder={
-            open ? `Tell ${run.agent} something. Enter sends, Shift+Enter breaks the line.` : whyNot(run)
+            open ? hint(run) : whyNot(run)
           }
           onChange={(event) => setText(event.target.value)}
           onKeyDown={onKeyDown}
@@ -60,6 +60,11 @@ export function SayLine({ run }: { run: Run }) {
       />
     </form>
   );
+}
+
+function hint(run: Run): string {
+  if (run.mode === "interactive") return "Tell the agent something, or /complete and a summary when the task is complete.";
+  return `Tell ${run.agent} something. Enter sends, Shift+Enter breaks the line.`;
 }
 
 function whyNot(run: Run): string {

@@ -118,6 +118,7 @@ fn catalog(repository: &Path) -> Catalog {
         repository: Repository::Directory(repository.to_owned()),
         agent: AgentKind::Shell,
         model: None,
+        mode: None,
         image: None,
         setup: Vec::new(),
         checks: Vec::new(),

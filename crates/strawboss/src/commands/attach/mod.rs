@@ -1,6 +1,6 @@
 //! `strawboss run attach`: a run's terminal, as if one sat at it.
 //!
-//! Runs of `shell` get every key; runs of `claude` get lines. A broken connection is made again from the byte where it
+//! Runs of `shell` and interactive ones get every key; others get lines. A broken connection is made again from the byte where it
 //! broke.
 
 mod socket;
@@ -19,6 +19,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use socket::Socket;
 use std::io::{IsTerminal as _, Read as _};
 use std::time::Duration;
+use strawboss_core::project::{AgentKind, AgentMode};
 use strawboss_core::{RunOutcome, RunState};
 use strawboss_protocol::api::{SessionClientMessage, SessionServerMessage};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,8 +36,8 @@ const PIECE: usize = 32 * 1024;
 /// Sit at a run's terminal
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Runs of the agent `shell` get every key. Runs of `claude` get lines: type one and press Enter, and it is said to the agent
-in its session. Detaching leaves the run as it is.
+Runs of the agent `shell` and interactive ones get every key. Others get lines: type one and press Enter, and it is said to
+the agent in its session. Detaching leaves the run as it is.
 
 It ends with 0 when you detach or the run succeeds, and with 1 when the run ends otherwise.
 
@@ -85,11 +86,12 @@ pub(crate) async fn run(args: AttachArgs, api: &Api, context: &Context) -> Resul
             .fix("Use `strawboss run logs --follow` to read along, and `strawboss run say` to say a line."));
     }
     let view = run::detail(api, &args.run).await?.value.run;
-    let typing = match view.agent.as_str() {
+    let has_keys = view.agent == AgentKind::Shell.word() || view.mode == AgentMode::Interactive;
+    let typing = match has_keys {
         _ if args.read_only || view.state == RunState::Finished => Typing::Nothing,
-        "shell" => Typing::Keys,
-        _ if args.keys => Typing::Keys,
-        _ => Typing::Lines,
+        true => Typing::Keys,
+        false if args.keys => Typing::Keys,
+        false => Typing::Lines,
     };
     let mut socket = socket::connect(api, &args.run, None).await?;
     let hint = match typing {

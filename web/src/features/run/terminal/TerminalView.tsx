@@ -1,4 +1,4 @@
-/** A run's terminal. For agents with a transcript it is to read; a shell gets the keys. */
+/** A run's terminal. For agents with a transcript it is to read; a shell and an agent's own interface get the keys. */
 import "@xterm/xterm/css/xterm.css";
 import { useQueryClient } from "@tanstack/react-query";
 import { FitAddon } from "@xterm/addon-fit";
@@ -9,6 +9,7 @@ import type { Run } from "../../../api/types";
 import { bytes as inBytes } from "../../../ui/format";
 import { useIsDark } from "../../../ui/theme";
 import { DARK, LIGHT } from "./palette";
+import { takesKeys } from "../takesKeys";
 import { SessionSocket, type SessionStatus } from "./sessionSocket";
 import styles from "./TerminalView.module.css";
 
@@ -29,8 +30,8 @@ function attended(run: Run): boolean {
 }
 
 export function TerminalView({ run }: { run: Run }) {
-  const shell = run.agent === "shell";
-  const typing = shell && attended(run);
+  const drawn = takesKeys(run);
+  const typing = drawn && attended(run);
   const host = useRef<HTMLDivElement>(null);
   const attached = useRef<{ term: Terminal; socket: SessionSocket } | null>(null);
   const dark = useIsDark();
@@ -41,7 +42,7 @@ export function TerminalView({ run }: { run: Run }) {
 
   const theme = useEffectEvent(() => (dark ? DARK : LIGHT));
   const sendSize = useEffectEvent(() => {
-    // Only a shell's programs draw by the size; and when nobody is there it would only be refused.
+    // Only a program draws by the size; and when nobody is there it would only be refused.
     const now = attached.current;
     if (now && typing) now.socket.send({ type: "resize", cols: now.term.cols, rows: now.term.rows });
   });
@@ -56,17 +57,17 @@ export function TerminalView({ run }: { run: Run }) {
       fontSize: 12.5,
       lineHeight: 1.25,
       scrollback: 20_000,
-      cursorInactiveStyle: shell ? "outline" : "none",
+      cursorInactiveStyle: drawn ? "outline" : "none",
       disableStdin: true,
       // A transcript is no terminal program: it says line feed and means new line.
-      convertEol: !shell,
+      convertEol: !drawn,
       minimumContrastRatio: 4.5,
       theme: theme(),
     });
     const fit = new FitAddon();
     term.loadAddon(fit);
     term.open(element);
-    if (!shell) term.write(HIDE_CURSOR);
+    if (!drawn) term.write(HIDE_CURSOR);
 
     let pending = 0;
     let typedAt = 0;
@@ -83,7 +84,7 @@ export function TerminalView({ run }: { run: Run }) {
       },
       onSkipped: (missing) => {
         term.reset();
-        if (!shell) term.write(HIDE_CURSOR);
+        if (!drawn) term.write(HIDE_CURSOR);
         term.write(`\x1b[2m… ${inBytes(missing)} of earlier output are not shown …\x1b[0m\r\n`);
       },
       onStatus: (next) => {
@@ -123,7 +124,7 @@ export function TerminalView({ run }: { run: Run }) {
       socket.close();
       term.dispose();
     };
-  }, [run.id, shell]);
+  }, [run.id, drawn]);
 
   useEffect(() => {
     if (attached.current) attached.current.term.options.theme = dark ? DARK : LIGHT;

@@ -1,0 +1,89 @@
+//! The file by which an agent, or whoever sits at its terminal, says that the task is complete: its text is the summary.
+
+use nix::fcntl::OFlag;
+use std::fs::OpenOptions;
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+use strawboss_protocol::supervisor::MAX_REPORT_TEXT;
+
+/// The longest name of a task in a file's name.
+const MAX_NAME: usize = 64;
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Completion {
+    files: Vec<PathBuf>,
+}
+
+impl Completion {
+    /// The files of these names. A name that is none is left out.
+    pub(crate) fn of(names: &[String]) -> Self {
+        let sound = |name: &&String| {
+            (1..=MAX_NAME).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        Self { files: names.iter().filter(sound).map(|name| PathBuf::from(format!("/tmp/completion-{name}.txt"))).collect() }
+    }
+
+    /// The one to name to an agent.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.files.first().cloned().unwrap_or_else(|| "/tmp/completion.txt".into())
+    }
+
+    /// Removes what an earlier run may have left.
+    pub(crate) fn clear(&self) {
+        for file in &self.files {
+            // What cannot be removed is another user's, whose word does not count.
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
+    /// The summary, once one of the files has a text; it is removed then. The first line that says something ends what may
+    /// still be in the making: an empty file is one that is being written.
+    pub(crate) fn take(&self) -> Option<String> {
+        let (file, text) = self.files.iter().find_map(|file| Some((file, read(file)?)))?;
+        let _ = std::fs::remove_file(file);
+        Some(text)
+    }
+}
+
+/// A file of this user's own, no link, as far as a summary goes.
+fn read(file: &PathBuf) -> Option<String> {
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let mut opened = OpenOptions::new().read(true).custom_flags(flags).open(file).ok()?;
+    let found = opened.metadata().ok()?;
+    if !found.is_file() || found.uid() != nix::unistd::getuid().as_raw() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    opened.by_ref().take(MAX_REPORT_TEXT as u64).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Completion;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn the_file_of_a_task_is_read_once_and_only_when_it_is_one() {
+        let name = format!("test-{}", std::process::id());
+        let odd = ["../../etc/passwd", "", "a b", &"x".repeat(65)].map(str::to_owned);
+        assert_eq!(Completion::of(&odd), Completion::default());
+        let completion = Completion::of(std::slice::from_ref(&name));
+        let file = completion.file();
+        assert_eq!(file.to_str().unwrap(), format!("/tmp/completion-{name}.txt"));
+        assert_eq!(completion.take(), None);
+        std::fs::write(&file, " \n").unwrap();
+        assert_eq!(completion.take(), None, "it is being written");
+        std::fs::write(&file, "All is well.\n").unwrap();
+        assert_eq!(completion.take().as_deref(), Some("All is well."));
+        assert_eq!(completion.take(), None);
+        symlink("/etc/hostname", &file).unwrap();
+        assert_eq!(completion.take(), None, "no link is followed");
+        completion.clear();
+        assert!(!file.exists());
+    }
+}
