@@ -9,6 +9,7 @@ pub mod csv;
 pub mod github;
 pub mod plan;
 mod remote;
+mod table;
 
 pub use csv::{CsvBacklog, CsvConfig, CsvConfigError, Patience};
 pub use github::{GithubBacklog, GithubConfig, GithubConfigError};
