@@ -1,7 +1,8 @@
 //! What the local GitHub answers, by GitHub's documentation of its REST API.
 
-use super::state::{Asked, State};
+use super::state::State;
 use super::{BOT, REPOSITORY, Repository, TOKEN};
+use crate::script::Asked;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Response, Uri};
 use serde_json::{Value, json};

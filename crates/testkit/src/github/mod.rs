@@ -6,10 +6,10 @@
 mod answers;
 mod state;
 
+pub use crate::script::{Asked, Fault};
 use anyhow::Result;
 use serde_json::Value;
 use state::State;
-pub use state::{Asked, Fault};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinHandle;
 
