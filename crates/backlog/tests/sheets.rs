@@ -274,6 +274,13 @@ async fn a_formula_is_not_written_over_and_other_rows_are_written() {
         ("Pending".into(), "Pending".into(), "In Progress".into())
     );
     assert!(scene.typed("C2").unwrap()["formulaValue"].is_string());
+    // People are told with the next reading, until the cell is free.
+    let said = problems(&source).await;
+    assert!(said.len() == 2 && said[0].contains("Row 2, Status: the cell holds a formula"), "{said:?}");
+    scene.type_in("C2", "Pending");
+    scene.type_in("D3", "");
+    assert_eq!(source.write_back(&writes).await.unwrap(), [const { WriteOutcome::Written }; 3]);
+    assert_eq!(problems(&source).await, [""; 0]);
     // What is written is text, whatever it looks like.
     let evil = WriteBack { agent: "=HYPERLINK(\"https://evil.test\")".to_owned(), ..write(&names[2], BacklogStatus::Blocked) };
     assert_eq!(put(&source, evil).await, Ok(WriteOutcome::Written));

@@ -72,8 +72,13 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        let headers = vec![("content-type".to_owned(), "application/json; charset=UTF-8".to_owned())];
-        Self { status, headers, body: body.to_string() }
+        let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
+        Self { status, headers, body: if body.is_null() { String::new() } else { body.to_string() } }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
     }
 }
 
@@ -136,7 +141,8 @@ fn respond<S: Scripted>(server: &S, method: &Method, uri: &Uri, headers: &Header
     if let Some((_, change)) = change {
         change(server);
     }
-    let mut response = Response::builder().status(reply.status);
+    // A status alone would be an answer.
+    let mut response = Response::builder().status(if lost { 200 } else { reply.status });
     for (name, value) in &reply.headers {
         response = response.header(name, value);
     }

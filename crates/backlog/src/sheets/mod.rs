@@ -14,9 +14,11 @@ mod write;
 use crate::remote::Pace;
 use client::Client;
 use failure::Failure;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use strawboss_core::backlog::{Backlog, Reading, WriteBack, WriteBackError, WriteOutcome};
+use strawboss_core::backlog::{Backlog, Reading, SourceItem, SourceProblem, WriteBack, WriteBackError, WriteOutcome};
 
 /// Where Google's Sheets API is.
 const SHEETS: &str = "https://sheets.googleapis.com";
@@ -120,6 +122,8 @@ pub struct SheetsBacklog {
     pace: Pace,
     /// The spreadsheet's id, once it was found by its name. Held while a reading or a write is made: they do not overlap.
     found: tokio::sync::Mutex<Option<String>>,
+    /// Rows that take no write, by name, and why: people are told with the next reading.
+    refused: Mutex<BTreeMap<String, String>>,
 }
 
 impl SheetsBacklog {
@@ -135,7 +139,7 @@ impl SheetsBacklog {
         let scope = if matches!(config.spreadsheet, Spreadsheet::Id(_)) { SCOPE } else { SCOPES };
         let client = Client::new(config.credentials_file.clone(), scope).map_err(SheetsConfigError::Client)?;
         let (name, pace) = (config.name(), Pace::new(config.poll_interval));
-        Ok(Self { name, sheets, drive, client, pace, found: tokio::sync::Mutex::default(), config })
+        Ok(Self { name, sheets, drive, client, pace, found: tokio::sync::Mutex::default(), refused: Mutex::default(), config })
     }
 
     async fn list(&self) -> Result<Reading, Failure> {
@@ -143,9 +147,36 @@ impl SheetsBacklog {
         let place = self.find(&mut found).await?;
         let grid = self.grid(&place, false).await?;
         let url = place.page();
+        let mut problems = grid.listing.problems;
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.extend(grid.listing.rows.iter().filter_map(|row| {
+            let (native_ref, message) = refused.get_key_value(&row.native_ref)?;
+            let (line, native_ref) = (row.record as u64 + 1, Some(native_ref.clone()));
+            Some(SourceProblem { line, column: None, message: message.clone(), skipped: false, native_ref })
+        }));
         let items = grid.listing.rows.into_iter().filter_map(|row| row.item);
-        let items = items.map(|item| strawboss_core::backlog::SourceItem { url: Some(url.clone()), ..item });
-        Ok(Reading::Items { items: items.collect(), problems: grid.listing.problems })
+        let items = items.map(|item| SourceItem { url: Some(url.clone()), ..item });
+        Ok(Reading::Items { items: items.collect(), problems })
+    }
+
+    /// Writes all of them, each by itself where one keeps the others from being written.
+    async fn write_each(&self, writes: &[WriteBack]) -> Result<Vec<WriteOutcome>, Failure> {
+        let mut found = self.found.lock().await;
+        match self.write(&mut found, writes).await {
+            Err(failure) if failure.may_be_of_one_row() => {}
+            written => return written,
+        }
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for write in writes {
+            match self.write(&mut found, std::slice::from_ref(write)).await {
+                Ok(outcome) => outcomes.extend(outcome),
+                Err(failure) if failure.may_be_of_one_row() => {
+                    outcomes.push(WriteOutcome::Refused(failure.unwritable(&self.name, &self.client.who()).to_string()));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(outcomes)
     }
 }
 
@@ -176,23 +207,14 @@ impl Backlog for SheetsBacklog {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
-        let mut found = self.found.lock().await;
-        let unwritable = |failure: Failure| failure.unwritable(&self.name, &self.client.who());
-        match self.write(&mut found, writes).await {
-            Ok(outcomes) => return Ok(outcomes),
-            Err(failure) if failure.may_be_of_one_row() => {}
-            Err(failure) => return Err(unwritable(failure)),
-        }
-        // One row takes no write, and all were one request: each by itself, so that the others' land.
-        let mut outcomes = Vec::with_capacity(writes.len());
-        for write in writes {
-            match self.write(&mut found, std::slice::from_ref(write)).await {
-                Ok(outcome) => outcomes.extend(outcome),
-                Err(failure) if failure.may_be_of_one_row() => {
-                    outcomes.push(WriteOutcome::Refused(unwritable(failure).to_string()));
-                }
-                Err(failure) => return Err(unwritable(failure)),
-            }
+        let outcomes = self.write_each(writes).await;
+        let outcomes = outcomes.map_err(|failure| failure.unwritable(&self.name, &self.client.who()))?;
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        for (write, outcome) in writes.iter().zip(&outcomes) {
+            match outcome {
+                WriteOutcome::Refused(why) => refused.insert(write.native_ref.clone(), why.clone()),
+                _ => refused.remove(&write.native_ref),
+            };
         }
         Ok(outcomes)
     }

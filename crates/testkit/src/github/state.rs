@@ -1,7 +1,6 @@
 //! What the local GitHub holds.
 
 use super::{BOT, REPOSITORY};
-use crate::script::{Asked, Fault};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +15,7 @@ pub(super) struct State {
     pub(super) blocked_by: BTreeMap<u64, Vec<u64>>,
     pub(super) renamed: bool,
     pub(super) page_cap: usize,
-    pub(super) faults: Vec<Fault>,
-    pub(super) asked: Vec<Asked>,
+    pub(super) address: String,
     /// Requests that are left, and when the limit resets.
     pub(super) rate: Option<(u64, i64)>,
     ids: u64,
