@@ -70,7 +70,7 @@ async fn a_row_is_worked_on_and_written_to_wherever_people_move_it() -> Result<(
     world.post(&format!("/api/v1/runs/{run}/say"), serde_json::json!({ "text": "written" })).await?;
     until_row_says(&world, &google, WAITS, "Completed").await?;
     landed_once(&repository)?;
-    ensure!(repository.git(&["show", "main:done.txt"])? == "written\n");
+    ensure!(repository.git(&["show", "main:done.txt"])? == "written");
     ensure!(row(&google, "Later")?[2..5] == ["Paused", "sarah", "today"], "{:?}", google.rows());
     ensure!(row(&google, "Even later")?[2..5] == ["Paused", "tom", "today"], "{:?}", google.rows());
     // A person sets a row to Pending: it is worked on.
