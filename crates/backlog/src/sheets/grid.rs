@@ -202,7 +202,20 @@ fn day(number: f64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::day;
+    use super::{Failure, Grid, day};
+    use serde_json::json;
+
+    #[test]
+    fn an_answer_that_no_worksheet_gives_is_refused() {
+        let header = json!({ "values": [{ "formattedValue": "Project" }, { "formattedValue": "Status" }, { "formattedValue": "Next Action" }] });
+        let of = |sheet: serde_json::Value| Grid::understand(serde_json::from_value(sheet).unwrap(), Vec::new());
+        let far = json!({ "properties": {}, "data": [{ "startRow": u32::MAX, "rowData": [header] }] });
+        assert!(matches!(of(far), Err(Failure::NotJson(_))));
+        let rows = vec![header.clone(); 1100];
+        let merged = json!({ "properties": {}, "data": [{ "rowData": rows }], "merges": vec![json!({}); 1000] });
+        assert!(matches!(of(merged), Err(Failure::NotJson(_))));
+        assert!(of(json!({ "properties": {}, "data": [{ "rowData": [header] }], "merges": [{ "startRowIndex": 7 }] })).is_ok());
+    }
 
     #[test]
     fn days_are_counted_from_the_end_of_1899() {
