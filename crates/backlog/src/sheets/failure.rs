@@ -154,6 +154,11 @@ impl Failure {
         }
     }
 
+    /// Whether what was asked for may have been done all the same.
+    pub(super) fn is_of_what_was_done(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Down(_) | Self::NotJson(_) | Self::TooLarge(_))
+    }
+
     /// Whether a place that was named for the write went away with its row.
     pub(super) fn is_of_a_lost_place(&self) -> bool {
         matches!(self, Self::Refused(400, said) if said.contains("Unable to parse range"))

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use strawboss_core::backlog::{Backlog, Reading, SourceItem, SourceProblem, WriteBack, WriteBackError, WriteOutcome};
+use write::Unchecked;
 
 /// Where Google's Sheets API is.
 const SHEETS: &str = "https://sheets.googleapis.com";
@@ -111,6 +112,15 @@ pub enum SheetsConfigError {
     Client(String),
 }
 
+/// What is known from one request to the next.
+#[derive(Debug, Default)]
+struct State {
+    /// The spreadsheet's id, once it was found by its name.
+    found: Option<String>,
+    /// The write before, while nobody knows where it went.
+    unchecked: Option<Unchecked>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct SheetsBacklog {
@@ -120,8 +130,8 @@ pub struct SheetsBacklog {
     drive: reqwest::Url,
     client: Client,
     pace: Pace,
-    /// The spreadsheet's id, once it was found by its name. Held while a reading or a write is made: they do not overlap.
-    found: tokio::sync::Mutex<Option<String>>,
+    /// Held while a reading or a write is made: they do not overlap.
+    state: tokio::sync::Mutex<State>,
     /// Rows that take no write, by name, and why: people are told with the next reading.
     refused: Mutex<BTreeMap<String, String>>,
 }
@@ -139,12 +149,12 @@ impl SheetsBacklog {
         let scope = if matches!(config.spreadsheet, Spreadsheet::Id(_)) { SCOPE } else { SCOPES };
         let client = Client::new(config.credentials_file.clone(), scope).map_err(SheetsConfigError::Client)?;
         let (name, pace) = (config.name(), Pace::new(config.poll_interval));
-        Ok(Self { name, sheets, drive, client, pace, found: tokio::sync::Mutex::default(), refused: Mutex::default(), config })
+        Ok(Self { name, sheets, drive, client, pace, state: tokio::sync::Mutex::default(), refused: Mutex::default(), config })
     }
 
     async fn list(&self) -> Result<Reading, Failure> {
-        let mut found = self.found.lock().await;
-        let place = self.find(&mut found).await?;
+        let mut state = self.state.lock().await;
+        let place = self.find(&mut state.found).await?;
         let grid = self.grid(&place, false).await?;
         let url = place.page();
         let mut problems = grid.listing.problems;
@@ -161,14 +171,14 @@ impl SheetsBacklog {
 
     /// Writes all of them, each by itself where one keeps the others from being written.
     async fn write_each(&self, writes: &[WriteBack]) -> Result<Vec<WriteOutcome>, Failure> {
-        let mut found = self.found.lock().await;
-        match self.write(&mut found, writes).await {
+        let mut state = self.state.lock().await;
+        match self.write(&mut state, writes).await {
             Err(failure) if failure.may_be_of_one_row() => {}
             written => return written,
         }
         let mut outcomes = Vec::with_capacity(writes.len());
         for write in writes {
-            match self.write(&mut found, std::slice::from_ref(write)).await {
+            match self.write(&mut state, std::slice::from_ref(write)).await {
                 Ok(outcome) => outcomes.extend(outcome),
                 Err(failure) if failure.may_be_of_one_row() => {
                     outcomes.push(WriteOutcome::Refused(failure.unwritable(&self.name, &self.client.who()).to_string()));

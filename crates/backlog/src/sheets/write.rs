@@ -3,13 +3,14 @@
 //! Google has no write that holds only if nothing changed meanwhile. So each cell that is to be written is given a name first:
 //! names follow their cells when rows and columns are inserted, moved and deleted. Then the worksheet is read again, and only if
 //! each name is where its row is, the write is made, to the names. What names do not follow is sorting, so it is looked at once
-//! more afterwards; a cell that was written to in another row is put back as it was.
+//! more afterwards; a cell that was written to in another row is put back as it was. When nothing can be looked at just then,
+//! the next write begins with that look.
 
-use super::SheetsBacklog;
 use super::failure::Failure;
 use super::grid::Grid;
 use super::model::{Batch, NamedRange, Spreadsheet as Answered};
 use super::place::{NAMES, Place};
+use super::{SheetsBacklog, State};
 use crate::table::{Column, Row, is_overtaken, ours, says_already};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -48,28 +49,46 @@ struct Stray {
     was: Value,
 }
 
+/// A write that was sent, or may have been, and where it went is not known yet. Its names stay until it is.
+#[derive(Debug)]
+pub(super) struct Unchecked {
+    /// The worksheet right before.
+    before: Grid,
+    changes: Vec<Change>,
+    batch: Batched,
+}
+
 /// How far one try came.
 enum Try {
     Done(Vec<WriteOutcome>),
-    /// The worksheet changed: once more, and these are to be put back.
-    Again(Vec<Stray>),
+    /// Nothing was written: the worksheet changed.
+    Again,
+    /// It was written, and these are to be put back.
+    Astray(Vec<Stray>),
 }
 
 impl SheetsBacklog {
     /// Writes all of them in one request; none on an error.
-    pub(super) async fn write(&self, found: &mut Option<String>, writes: &[WriteBack]) -> Result<Vec<WriteOutcome>, Failure> {
-        let place = self.find(found).await?;
-        let mut strays = Vec::new();
+    pub(super) async fn write(&self, state: &mut State, writes: &[WriteBack]) -> Result<Vec<WriteOutcome>, Failure> {
+        let place = self.find(&mut state.found).await?;
+        let mut strays = self.check(&place, &mut state.unchecked).await?;
         for _ in 0..TRIES {
-            match self.attempt(&place, writes, &strays).await? {
+            match self.attempt(&place, &mut state.unchecked, writes, &strays).await? {
                 Try::Done(outcomes) => return Ok(outcomes),
-                Try::Again(more) => strays.extend(more),
+                Try::Again => {}
+                Try::Astray(more) => strays.extend(more),
             }
         }
         Err(Failure::Changing)
     }
 
-    async fn attempt(&self, place: &Place, writes: &[WriteBack], strays: &[Stray]) -> Result<Try, Failure> {
+    async fn attempt(
+        &self,
+        place: &Place,
+        unchecked: &mut Option<Unchecked>,
+        writes: &[WriteBack],
+        strays: &[Stray],
+    ) -> Result<Try, Failure> {
         let before = self.grid(place, true).await?;
         let (outcomes, changes) = plan(&before, writes, strays);
         if changes.is_empty() {
@@ -77,19 +96,27 @@ impl SheetsBacklog {
         }
         let batch = Batched::new();
         self.name(place, &before, &changes, &batch).await?;
-        let tried = self.put(place, writes, strays, &changes, &batch).await;
-        if let Err(failure) = self.unname(place, &batch).await {
-            tracing::warn!(
-                source = self.name,
-                ?failure,
-                "names of cells are left in the spreadsheet; the next write removes them"
-            );
+        let before = match self.stands(place, writes, strays, &changes, &batch).await {
+            Ok(Some(grid)) => grid,
+            changed_or_failed => {
+                self.unname(place, &batch).await;
+                return changed_or_failed.map(|_| Try::Again);
+            }
+        };
+        match self.put(place, &changes, &batch).await {
+            Ok(()) => {}
+            Err(failure) if failure.is_of_what_was_done() => {
+                *unchecked = Some(Unchecked { before, changes, batch });
+                return Err(failure);
+            }
+            Err(failure) => {
+                self.unname(place, &batch).await;
+                return if failure.is_of_a_lost_place() { Ok(Try::Again) } else { Err(failure) };
+            }
         }
-        Ok(match tried? {
-            None => Try::Again(Vec::new()),
-            Some(more) if more.is_empty() => Try::Done(outcomes),
-            Some(more) => Try::Again(more),
-        })
+        *unchecked = Some(Unchecked { before, changes, batch });
+        let strays = self.check(place, unchecked).await?;
+        Ok(if strays.is_empty() { Try::Done(outcomes) } else { Try::Astray(strays) })
     }
 
     /// Gives each cell its name, and takes away what an interrupted write left.
@@ -115,85 +142,102 @@ impl SheetsBacklog {
         }
     }
 
-    /// Takes the names away that are still there.
-    async fn unname(&self, place: &Place, batch: &Batched) -> Result<(), Failure> {
-        let address = self.address(&place.spreadsheet, "", NAMES);
-        let there: Answered = self.client.call(&self.pace, Method::GET, address, None).await?.json()?;
-        let requests: Vec<Value> = there.named_ranges.iter().filter(|name| batch.is_one(&name.name)).map(delete).collect();
-        if requests.is_empty() {
-            return Ok(());
+    /// Takes the names away that are still there. What fails of it is left to a later write.
+    async fn unname(&self, place: &Place, batch: &Batched) {
+        let deleted = async {
+            let address = self.address(&place.spreadsheet, "", NAMES);
+            let there: Answered = self.client.call(&self.pace, Method::GET, address, None).await?.json()?;
+            let requests: Vec<Value> = there.named_ranges.iter().filter(|name| batch.is_one(&name.name)).map(delete).collect();
+            if requests.is_empty() {
+                return Ok(());
+            }
+            self.send(place, ":batchUpdate", "replies", &json!({ "requests": requests })).await.map(drop)
+        };
+        let deleted: Result<(), Failure> = deleted.await;
+        if let Err(failure) = deleted {
+            tracing::warn!(
+                source = self.name,
+                ?failure,
+                "names of cells are left in the spreadsheet; a later write removes them"
+            );
         }
-        self.send(place, ":batchUpdate", "replies", &json!({ "requests": requests })).await.map(drop)
     }
 
-    /// Writes to the names, if they are where they shall be. None: they are not. Else what went astray.
-    async fn put(
+    /// The worksheet as it is now, if each name is on its row and the same cells are to be written.
+    async fn stands(
         &self,
         place: &Place,
         writes: &[WriteBack],
         strays: &[Stray],
         changes: &[Change],
         batch: &Batched,
-    ) -> Result<Option<Vec<Stray>>, Failure> {
+    ) -> Result<Option<Grid>, Failure> {
         let now = self.grid(place, true).await?;
-        let rows_now = rows(&now);
-        let named = |grid: &Grid, number: usize| {
-            let range = grid.names.iter().find(|name| name.name == batch.name(number))?.range;
-            (range.sheet_id == grid.sheet_id).then_some((range.start_row_index, range.start_column_index))
-        };
+        let there = rows(&now);
         let stands = changes.iter().enumerate().all(|(number, change)| {
-            let at = position(&now, &rows_now, change);
-            at.is_some() && at == named(&now, number)
+            let at = position(&now, &there, change);
+            at.is_some() && at == batch.position(&now, number)
         });
-        if !stands || plan(&now, writes, strays).1 != changes {
-            return Ok(None);
-        }
+        drop(there);
+        let same = stands && plan(&now, writes, strays).1 == changes;
+        Ok(same.then_some(now))
+    }
+
+    /// Writes to the names.
+    async fn put(&self, place: &Place, changes: &[Change], batch: &Batched) -> Result<(), Failure> {
         // A formula that is put back is one only if it is taken as typed; anything of ours never is.
         for (option, formulas) in [("RAW", false), ("USER_ENTERED", true)] {
             let of_kind = changes.iter().enumerate().filter(|(_, change)| typed(&change.value).1 == formulas);
             let data: Vec<Value> = of_kind
                 .map(|(number, change)| json!({ "range": batch.name(number), "values": [[typed(&change.value).0]] }))
                 .collect();
-            if data.is_empty() {
-                continue;
-            }
-            let body = json!({ "valueInputOption": option, "data": data });
-            match self.send(place, "/values:batchUpdate", "totalUpdatedCells", &body).await {
-                Ok(_) => {}
-                Err(failure) if failure.is_of_a_lost_place() => return Ok(None),
-                Err(failure) => return Err(failure),
+            if !data.is_empty() {
+                let body = json!({ "valueInputOption": option, "data": data });
+                self.send(place, "/values:batchUpdate", "totalUpdatedCells", &body).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Looks where a write went whose end is not known yet, and takes its names away: what went astray.
+    async fn check(&self, place: &Place, unchecked: &mut Option<Unchecked>) -> Result<Vec<Stray>, Failure> {
+        let Some(write) = unchecked.as_ref() else { return Ok(Vec::new()) };
         let after = self.grid(place, true).await?;
-        let rows_after = rows(&after);
+        let strays = self.astray(write, &after);
+        self.unname(place, &write.batch).await;
+        *unchecked = None;
+        Ok(strays)
+    }
+
+    fn astray(&self, write: &Unchecked, after: &Grid) -> Vec<Stray> {
+        let (rows_before, rows_after) = (rows(&write.before), rows(after));
         let mut astray = Vec::new();
-        for (number, change) in changes.iter().enumerate() {
+        for (number, change) in write.changes.iter().enumerate() {
             let Some(wrote) = change.value.as_str() else { continue };
             let says = |at: (usize, usize)| after.text(at.0, at.1) == wrote;
-            if position(&after, &rows_after, change).is_some_and(says) {
+            if position(after, &rows_after, change).is_some_and(says) {
                 continue;
             }
             // The row is gone, or a person changed the cell at once; or it is another row's cell that was written to.
-            let Some(at) = named(&after, number).filter(|at| says(*at)) else { continue };
+            let Some(at) = write.batch.position(after, number).filter(|at| says(*at)) else { continue };
             let column = OURS.into_iter().find(|column| after.columns.index(*column) == Some(at.1));
-            let other = after.listing.rows.iter().find(|row| row.record == at.0);
-            let was = other.zip(column).and_then(|(other, column)| {
-                let (row, place) = (rows_now.get(other.native_ref.as_str())?, now.columns.index(column)?);
-                let was = now.cell(row.record, place).and_then(|cell| cell.user_entered_value.clone());
+            let other = after.listing.rows.iter().find(|row| row.record == at.0 && row.native_ref != change.row);
+            let stray = other.zip(column).and_then(|(other, column)| {
+                let (row, place) = (rows_before.get(other.native_ref.as_str())?, write.before.columns.index(column)?);
+                let was = write.before.cell(row.record, place).and_then(|cell| cell.user_entered_value.clone());
                 Some(Stray { row: other.native_ref.clone(), column, wrote: wrote.to_owned(), was: was.unwrap_or_default() })
             });
-            match was {
-                Some(stray) if stray.row != change.row => astray.push(stray),
-                _ => {
-                    tracing::warn!(source = self.name, row = at.0 + 1, "a cell was written while it was moved; see what it says")
-                }
+            if stray.is_none() {
+                tracing::warn!(source = self.name, row = at.0 + 1, "a cell was written while it was moved; see what it says");
             }
+            astray.extend(stray);
         }
-        Ok(Some(astray))
+        astray
     }
 }
 
 /// The names of one write.
+#[derive(Debug)]
 struct Batched {
     prefix: String,
 }
@@ -206,6 +250,12 @@ impl Batched {
 
     fn name(&self, number: usize) -> String {
         format!("{}{number}", self.prefix)
+    }
+
+    /// The cell that has a name now.
+    fn position(&self, grid: &Grid, number: usize) -> Option<(usize, usize)> {
+        let range = grid.names.iter().find(|name| name.name == self.name(number))?.range;
+        (range.sheet_id == grid.sheet_id).then_some((range.start_row_index, range.start_column_index))
     }
 
     fn is_one(&self, name: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{Scene, items, name, problems, put, write};
 use strawboss_core::backlog::{Backlog, BacklogStatus, WriteBack, WriteOutcome};
-use strawboss_testkit::sheets::{Fault, Office, SPREADSHEET};
+use strawboss_testkit::sheets::{Fault, Office, SPREADSHEET, fault};
 
 #[tokio::test]
 async fn a_formula_is_not_written_over_and_other_rows_are_written() {
@@ -177,4 +177,29 @@ async fn a_write_whose_answers_are_lost_is_made_once_and_leaves_nothing() {
     assert_eq!(put(&source, write(&first, BacklogStatus::Completed)).await, Ok(WriteOutcome::Written));
     assert_eq!(scene.names().len(), left + 2);
     assert!(!scene.names().contains(&"strawboss_65000000_1_0".to_owned()));
+}
+
+#[tokio::test]
+async fn what_went_astray_is_put_back_also_when_it_could_not_be_looked_at_at_once() {
+    for lost in [("/values:batchUpdate", 0), (":getByDataFilter", 503), (":getByDataFilter", 429)] {
+        let scene = Scene::with(&["Target", "Alpha"]).await;
+        scene.type_in("D3", "sarah");
+        let source = scene.source();
+        let target = name(&source, "Target").await;
+        scene.once_asked(":getByDataFilter", |_| {});
+        scene.once_asked(":getByDataFilter", |sheet| sheet.sort("F"));
+        let (line, status) = lost;
+        if status == 0 {
+            scene.fail(Fault::status(0, "").on(line, 1));
+        } else {
+            let away = fault(status, "UNAVAILABLE", "").header("retry-after", "0").on(line, 1);
+            scene.once_asked("/values:batchUpdate", move |sheet| sheet.fail(away));
+        }
+        assert!(put(&source, write(&target, BacklogStatus::InProgress)).await.unwrap_err().retry);
+        assert_eq!(scene.status("Alpha"), "In Progress", "it went astray");
+        assert_eq!(put(&source, write(&target, BacklogStatus::InProgress)).await, Ok(WriteOutcome::Written), "{lost:?}");
+        assert_eq!(scene.rows()[1][2..6], ["Pending", "sarah", "", "Alpha"], "{lost:?}");
+        assert_eq!(scene.rows()[2][2..4], ["In Progress", "shell (a-1.1)"], "{lost:?}");
+        assert_eq!(scene.names(), [""; 0], "{lost:?}");
+    }
 }

@@ -1,7 +1,5 @@
 //! A Google Sheet as people configure it and ask after it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use super::support::Folder;
 use strawboss_testkit::Sheets;
 use strawboss_testkit::sheets::{EMAIL, Role, SPREADSHEET};
