@@ -21,6 +21,7 @@ make            make        the Makefile
 xz-utils        xz          unpacks Debian's packages and npm's prebuilt parts
 iproute2        ip          a test reaches what its own engine publishes
 procps          ps          the tests look at process trees
+openssl         openssl     the tests make keys of service accounts with it
 shellcheck      shellcheck  the scripts are checked with it
 chromium        chromium    the web pages are tested in a real browser
 postgresql      -           the state is tested on a real server, started by the tests with data of its own

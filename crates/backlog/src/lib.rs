@@ -9,6 +9,9 @@ pub mod csv;
 pub mod github;
 pub mod plan;
 mod remote;
+pub mod sheets;
+mod table;
 
 pub use csv::{CsvBacklog, CsvConfig, CsvConfigError, Patience};
 pub use github::{GithubBacklog, GithubConfig, GithubConfigError};
+pub use sheets::{SheetsBacklog, SheetsConfig, SheetsConfigError};

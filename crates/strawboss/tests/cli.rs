@@ -4,6 +4,8 @@
 mod environment;
 #[path = "cli/plan.rs"]
 mod plan;
+#[path = "cli/sheets.rs"]
+mod sheets;
 mod support;
 
 use serde_json::Value;

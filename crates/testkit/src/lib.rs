@@ -10,6 +10,8 @@ pub mod lab;
 pub mod postgres;
 pub mod programs;
 pub mod repository;
+mod script;
+pub mod sheets;
 mod typing;
 pub mod world;
 
@@ -19,4 +21,5 @@ pub use github::GitHub;
 pub use lab::{Mount, OwnEngine};
 pub use postgres::{Postgres, Stop};
 pub use repository::Repository;
+pub use sheets::Sheets;
 pub use world::{RunnerKind, World, WorldOptions};

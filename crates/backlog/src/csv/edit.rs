@@ -1,14 +1,9 @@
 //! A write-back as a change of bytes: our cells of the rows asked for, and not one byte beside them.
 
-use super::columns::{Column, Columns};
 use super::document::{Document, Field};
-use super::rows::{Listing, Row};
+use crate::table::{self, Columns, Listing, Row, is_overtaken};
 use std::collections::{BTreeMap, HashMap};
-use strawboss_core::Timestamp;
-use strawboss_core::backlog::{BacklogStatus, WriteBack, WriteOutcome};
-
-/// The longest text written into the Agent cell, in characters: a sentence, not a log.
-const MAX_AGENT: usize = 300;
+use strawboss_core::backlog::{WriteBack, WriteOutcome};
 
 /// The file as it shall be.
 #[derive(Debug)]
@@ -55,7 +50,7 @@ pub(crate) fn apply(
         let record = &document.records()[index];
         let count = document.fields(record, &mut fields);
         let mut reached = count;
-        for (place, value) in cells(columns, write) {
+        for (place, value) in table::ours(columns, write) {
             if let Some(field) = fields.get(place) {
                 if says_already(document, field, columns, place, &value) {
                     continue;
@@ -79,61 +74,9 @@ pub(crate) fn apply(
     Ok(edited)
 }
 
-/// Whether a person set the row's Status since the write was asked for. A row that cannot be understood is being edited.
-fn is_overtaken(row: &Row, write: &WriteBack) -> bool {
-    let status = row.item.as_ref().map(|item| item.status);
-    write.known.is_some_and(|known| status != Some(known) && status != Some(write.status))
-}
-
-/// The cells that a write sets, by place from the left.
-fn cells(columns: &Columns, write: &WriteBack) -> Vec<(usize, String)> {
-    let mut cells = Vec::with_capacity(3);
-    if let Some(place) = columns.index(Column::Status) {
-        cells.push((place, write.status.word().to_owned()));
-    }
-    let agent = plain(&write.agent);
-    if let Some(place) = columns.index(Column::Agent)
-        && !agent.is_empty()
-    {
-        cells.push((place, agent));
-    }
-    if let Some(place) = columns.index(Column::LastUpdate) {
-        cells.push((place, moment(write.at)));
-    }
-    cells.sort_unstable_by_key(|(place, _)| *place);
-    cells
-}
-
-/// A moment as a cell says it: ISO 8601, UTC, seconds.
-pub(crate) fn moment(at: Timestamp) -> String {
-    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// One line of bounded text that no spreadsheet takes for a formula.
-pub(crate) fn plain(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let line = line.trim();
-    let mut plain = String::with_capacity(line.len() + 1);
-    if line.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) {
-        plain.push('\'');
-    }
-    plain.extend(line.chars().take(MAX_AGENT));
-    if line.chars().nth(MAX_AGENT).is_some() {
-        plain.push('…');
-    }
-    plain
-}
-
 /// Whether the cell means this already, so that its bytes, and a person's spelling, can stay.
 fn says_already(document: &Document, field: &Field, columns: &Columns, place: usize, value: &str) -> bool {
-    let old = document.value(field);
-    if columns.index(Column::Status) == Some(place) {
-        // An empty Status is read as Pending, yet it shall be said.
-        return !old.trim_ascii().is_empty()
-            && std::str::from_utf8(&old).ok().and_then(BacklogStatus::from_word).is_some_and(|old| old.word() == value);
-    }
-    *old == *value.as_bytes()
+    table::says_already(columns, place, &document.value(field), value)
 }
 
 /// Writes a cell: quoted where it must be, or was.
@@ -167,7 +110,7 @@ fn prove(old: &Document, columns: &Columns, wanted: &BTreeMap<usize, &WriteBack>
             }
             return Err(Unfaithful { record: index });
         };
-        let ours = cells(columns, write);
+        let ours = table::ours(columns, write);
         old.fields(before, &mut old_fields);
         new.fields(after, &mut new_fields);
         let longest = ours.iter().map(|(place, _)| place + 1).max().unwrap_or(0);
@@ -193,10 +136,9 @@ fn prove(old: &Document, columns: &Columns, wanted: &BTreeMap<usize, &WriteBack>
 
 #[cfg(test)]
 mod tests {
-    use super::super::columns::Columns;
     use super::super::document::Document;
-    use super::super::rows::list;
-    use super::{apply, plain};
+    use super::super::{header, rows::list};
+    use super::apply;
     use proptest::prelude::*;
     use strawboss_core::Timestamp;
     use strawboss_core::backlog::{BacklogStatus, WriteBack, WriteOutcome};
@@ -205,7 +147,7 @@ mod tests {
 
     fn write_all(bytes: &[u8], agent: &str) -> (Vec<u8>, usize) {
         let document = Document::parse(bytes.to_vec());
-        let columns = Columns::find(&document).unwrap();
+        let columns = header::find(&document).unwrap();
         let listing = list(&document, &columns);
         let writes: Vec<_> = listing
             .rows
@@ -271,18 +213,9 @@ mod tests {
     }
 
     #[test]
-    fn what_we_write_is_no_formula_and_one_line() {
-        for formula in ["=1+1", "+1", "-1", "@x", "\t=1", " =cmd|' /C calc'!A0", "＝1"] {
-            assert!(plain(formula).starts_with('\''), "{formula}");
-        }
-        assert_eq!(plain("blocked:\r\nno\u{1b} such\u{0} project"), "blocked:  no  such  project");
-        assert_eq!(plain(&"x".repeat(5000)).chars().count(), super::MAX_AGENT + 1);
-    }
-
-    #[test]
     fn a_row_that_is_gone_is_said_to_be() {
         let document = Document::parse(format!("{HEADER}A,1,,,,Do it\n").into_bytes());
-        let columns = Columns::find(&document).unwrap();
+        let columns = header::find(&document).unwrap();
         let gone = WriteBack {
             native_ref: "id:9".to_owned(),
             status: BacklogStatus::Completed,
@@ -330,7 +263,7 @@ mod tests {
         #[test]
         fn writing_nothing_changes_nothing(file in files()) {
             let document = Document::parse(file.clone());
-            let columns = Columns::find(&document).unwrap();
+            let columns = header::find(&document).unwrap();
             let edited = apply(&document, &columns, &list(&document, &columns), &[]).unwrap();
             prop_assert_eq!(edited.bytes, file);
         }
@@ -345,7 +278,7 @@ mod tests {
             prop_assert_eq!(&once, &twice);
             let read = |bytes: &[u8]| {
                 let document = Document::parse(bytes.to_vec());
-                let listing = list(&document, &Columns::find(&document).unwrap());
+                let listing = list(&document, &header::find(&document).unwrap());
                 listing.rows.into_iter().map(|row| {
                     let item = row.item.map(|mut item| {
                         item.status = BacklogStatus::InProgress;

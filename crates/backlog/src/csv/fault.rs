@@ -2,8 +2,8 @@
 //!
 //! Every answer to a bad file is worded here and nowhere else; docs/backlogs/csv.md has them as a table.
 
-use super::columns::Column;
 use super::document::MAX_RECORDS;
+use crate::table::Column;
 use std::path::PathBuf;
 use strawboss_core::backlog::{SourceProblem, WriteBackError};
 

@@ -6,10 +6,10 @@
 
 use super::exchange::{Halt, Target, open_no_link, refused};
 use super::fault::Fault;
-use super::identity::hex;
 use super::look::{MAX_BACKUP, Stamp, glance, hash, read_bounded};
 use super::siblings::{Siblings, sync_dir};
 use super::steps::{Step, Steps};
+use crate::table::hex;
 use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};

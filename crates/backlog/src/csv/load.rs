@@ -1,10 +1,11 @@
 //! A look at the file, understood: document, columns and rows, or why there are none.
 
-use super::columns::Columns;
 use super::document::{Broken, Document};
 use super::fault::Fault;
+use super::header;
 use super::look::{Hash, Snapshot, Stamp, hash, look};
-use super::rows::{Listing, list};
+use super::rows::list;
+use crate::table::{Columns, Listing};
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
@@ -68,7 +69,7 @@ pub(crate) fn understand(bytes: Vec<u8>) -> Result<(Document, Columns, Listing),
         Some(Broken::TooManyRecords) => return Err(Fault::TooManyRows),
         None => {}
     }
-    let columns = Columns::find(&document)?;
+    let columns = header::find(&document)?;
     let listing = list(&document, &columns);
     Ok((document, columns, listing))
 }

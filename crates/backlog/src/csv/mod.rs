@@ -7,13 +7,11 @@
 //! Here are the configuration, the patience of the reader and the port; each part of the work has a file of its own.
 
 mod attributes;
-mod cells;
-mod columns;
 mod document;
 mod edit;
 mod exchange;
 mod fault;
-mod identity;
+mod header;
 mod in_place;
 mod late;
 mod load;
@@ -28,8 +26,6 @@ mod watch;
 mod write;
 
 pub(crate) use attributes::copy as copy_attributes;
-pub(crate) use cells::{agent as asked_agent, day, needs_gpu, priority};
-pub(crate) use edit::{moment, plain};
 pub(crate) use exchange::{change_places, is_unknown_to_the_file_system, open_no_link};
 pub(crate) use fault::Fault;
 use load::{Loaded, Refusal};

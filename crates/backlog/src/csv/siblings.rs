@@ -2,8 +2,8 @@
 //!
 //! Names carry what recovery must know: which content was there before, and which was to come.
 
-use super::identity::hex;
 use super::look::{Hash, hash};
+use crate::table::hex;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};

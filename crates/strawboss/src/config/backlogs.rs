@@ -1,9 +1,9 @@
 //! `backlogs:`: where work comes from.
 
-use super::github;
 use super::problem::Problems;
 use super::settings::{Backlog, Csv, PlanFile};
 use super::table::{Field, Table};
+use super::{github, sheets};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +21,7 @@ enum Kind {
     Csv,
     Plan,
     Github,
+    Sheets,
 }
 
 /// Reads the section.
@@ -28,14 +29,17 @@ pub(super) fn backlogs(field: &Field<'_>, folder: &Path, problems: &mut Problems
     let mut read: Vec<Backlog> = Vec::new();
     for item in field.items("backlogs", problems).unwrap_or_default() {
         let Some(mut table) = Table::of(&item, problems) else { continue };
-        let kinds = [("csv", Kind::Csv), ("plan", Kind::Plan), ("github", Kind::Github)];
+        let kinds = [("csv", Kind::Csv), ("plan", Kind::Plan), ("github", Kind::Github), ("sheets", Kind::Sheets)];
         let kind = table.read("type", problems, |field, problems| field.choice(&kinds, problems));
         if kind.is_none() && !table.has("type") {
-            problems.push(item.wrong("has no `type`").hint("Write `type: csv`, `type: plan` or `type: github`."));
+            problems.push(item.wrong("has no `type`").hint("Write `type: csv`, `type: plan`, `type: github` or `type: sheets`."));
         }
         read.extend(match kind {
             Some(Kind::Github) => {
                 github::backlog(&item, table, folder, &read, problems).map(|one| Backlog::Github(Box::new(one)))
+            }
+            Some(Kind::Sheets) => {
+                sheets::backlog(&item, table, folder, &read, problems).map(|one| Backlog::Sheets(Box::new(one)))
             }
             Some(Kind::Csv | Kind::Plan) | None => file(kind, &item, table, folder, &read, problems),
         });
@@ -118,5 +122,6 @@ pub(crate) fn shown(backlog: &Backlog) -> serde_json::Value {
             "in_review": plan.in_review.word(),
         }),
         Backlog::Github(github) => github::shown(github),
+        Backlog::Sheets(sheets) => sheets::shown(sheets),
     }
 }

@@ -7,18 +7,16 @@ use super::table::{self, Field};
 use crate::environment::{self, Environment};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use strawboss_core::ProjectName;
-use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::{Project, Repository};
 
 /// The file of a backlog's folder.
-const PRIORITIES: &str = "priorities.csv";
+pub(super) const PRIORITIES: &str = "priorities.csv";
 /// How many entries of a folder are looked at.
 const MOST: usize = 10_000;
 
 /// A path of a variable: relative to where the program was started.
-fn path(variable: &environment::Variable, text: &str, problems: &mut Problems) -> Option<PathBuf> {
+pub(super) fn path(variable: &environment::Variable, text: &str, problems: &mut Problems) -> Option<PathBuf> {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let read = table::expand(text, &here);
     read.map_err(|why| problems.push(Problem::of(variable.name, format!("{} {why}", variable.name)))).ok()
@@ -31,13 +29,7 @@ pub(super) fn backlog(text: &str, problems: &mut Problems) -> Option<Vec<Backlog
         file.push(PRIORITIES);
     }
     let written = file.display().to_string();
-    Some(vec![Backlog::Csv(Csv {
-        written,
-        file,
-        watch_interval: Duration::from_secs(10),
-        encoding: "utf-8".to_owned(),
-        in_review: BacklogStatus::InReview,
-    })])
+    Some(vec![Backlog::Csv(Csv::usual(written, file))])
 }
 
 /// `projects_dir`

@@ -101,7 +101,7 @@ fn repository(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
     None
 }
 
-fn base_url(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
+pub(super) fn base_url(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
     let text = field.text(problems)?;
     let url = text.parse::<reqwest::Url>().ok();
     let sound = url.is_some_and(|url| {

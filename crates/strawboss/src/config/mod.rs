@@ -14,6 +14,7 @@ mod retention;
 mod sections;
 mod service;
 pub(crate) mod settings;
+mod sheets;
 pub(crate) mod suggest;
 mod table;
 #[cfg(test)]
@@ -108,7 +109,7 @@ pub(crate) fn find(named: Option<&Path>, environment: &Environment) -> Result<Pa
 
 /// Whether variables say enough for a service that has no file.
 fn environment_is_enough(flags: &Flags, environment: &Environment) -> bool {
-    let enough = [&environment::DATA_DIR, &environment::PROJECTS_DIR, &environment::BACKLOG];
+    let enough = [&environment::DATA_DIR, &environment::PROJECTS_DIR, &environment::BACKLOG, &environment::SPREADSHEET];
     flags.data_dir.is_some() || enough.iter().any(|variable| environment.get(variable).is_some())
 }
 
@@ -196,8 +197,12 @@ fn read(
 ) -> Option<Settings> {
     let server = service::server(table.table("server", problems), folder, flags, environment, problems);
     let database = service::database(table.get("database").as_ref(), environment, problems);
-    let backlogs = table.get("backlogs").map(|field| backlogs::backlogs(&field, folder, problems)).unwrap_or_default();
-    let backlogs = environment.get(&environment::BACKLOG).map_or(Some(backlogs), |text| folders::backlog(text, problems))?;
+    let backlogs = table.get("backlogs").map(|field| backlogs::backlogs(&field, folder, problems));
+    let backlogs = match environment.get(&environment::BACKLOG) {
+        Some(text) => folders::backlog(text, problems)?,
+        None if table.has("backlogs") => backlogs.unwrap_or_default(),
+        None => sheets::automatic(folder, environment, problems),
+    };
     let mut agents = table.table("agents", problems).map(|table| sections::agents(table, folder, problems)).unwrap_or_default();
     if let Some(command) = environment.get(&environment::SHELL_COMMAND) {
         agents.shell = Some(command.to_owned());

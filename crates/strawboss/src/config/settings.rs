@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use strawboss_backlog::GithubConfig;
+use strawboss_backlog::{GithubConfig, SheetsConfig};
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::{ModelEntry, Project};
@@ -99,6 +99,8 @@ pub(crate) enum Backlog {
     Plan(PlanFile),
     /// A repository's issues.
     Github(Box<Github>),
+    /// A worksheet of Google Sheets.
+    Sheets(Box<Sheets>),
 }
 
 impl Backlog {
@@ -107,14 +109,14 @@ impl Backlog {
         match self {
             Self::Csv(csv) => Some(&csv.file),
             Self::Plan(plan) => Some(&plan.file),
-            Self::Github(_) => None,
+            Self::Github(_) | Self::Sheets(_) => None,
         }
     }
 
     /// The project of all its items, where it names one that must be there.
     pub(crate) fn project(&self) -> Option<&ProjectName> {
         match self {
-            Self::Csv(_) | Self::Plan(_) => None,
+            Self::Csv(_) | Self::Plan(_) | Self::Sheets(_) => None,
             Self::Github(github) => Some(&github.issues.project),
         }
     }
@@ -125,6 +127,7 @@ impl fmt::Display for Backlog {
         match self {
             Self::Csv(Csv { file, .. }) | Self::Plan(PlanFile { file, .. }) => write!(f, "{}", file.display()),
             Self::Github(github) => write!(f, "issues of {}", github.issues.repository),
+            Self::Sheets(sheets) => f.write_str(&sheets.worksheet.name()),
         }
     }
 }
@@ -159,6 +162,14 @@ pub(crate) struct Csv {
     pub(crate) in_review: BacklogStatus,
 }
 
+impl Csv {
+    /// With the usual settings.
+    pub(crate) fn usual(written: String, file: PathBuf) -> Self {
+        let (watch_interval, encoding) = (Duration::from_secs(10), "utf-8".to_owned());
+        Self { written, file, watch_interval, encoding, in_review: BacklogStatus::InReview }
+    }
+}
+
 /// An entry of `backlogs:` of type `github`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Github {
@@ -166,6 +177,15 @@ pub(crate) struct Github {
     pub(crate) token: SecretSource,
     /// The rest; the token in it is set when it is read.
     pub(crate) issues: GithubConfig,
+}
+
+/// An entry of `backlogs:` of type `sheets`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sheets {
+    /// Which worksheet, and the key.
+    pub(crate) worksheet: SheetsConfig,
+    /// What In Review is written as.
+    pub(crate) in_review: BacklogStatus,
 }
 
 /// `agents:`

@@ -6,6 +6,7 @@ use crate::config::settings::{Backlog, ClaudeSource, Csv, Database, PlanFile, Ru
 use crate::environment::Environment;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use strawboss_backlog::sheets::Spreadsheet;
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::{AfterMerge, AgentKind, Approval, Repository, ReviewMode};
@@ -349,4 +350,89 @@ projects: { A: ./a }
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("ghp_0123") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_worksheet_is_a_backlog() {
+    let id = "1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms";
+    let text = format!(
+        "backlogs:
+  - {{ type: sheets, spreadsheet: 'https://docs.google.com/spreadsheets/d/{id}/edit#gid=7', credentials_file: ./key.json }}
+  - {{ type: sheets, spreadsheet: {id}, worksheet: Later, credentials_file: /etc/key.json, poll_interval: 5m, in_review: Queued }}
+  - {{ type: sheets, spreadsheet_name: CTO Sidekick - Projects, worksheet_name: Projects, credentials_file: ~/key.json, sync_interval: 60 }}
+"
+    );
+    let settings = read(&text).unwrap().settings;
+    let sheets: Vec<_> =
+        settings.backlogs.iter().filter_map(|one| if let Backlog::Sheets(one) = one { Some(one) } else { None }).collect();
+    assert_eq!(sheets.len(), 3);
+    assert_eq!(sheets[0].worksheet.spreadsheet, Spreadsheet::Id(id.to_owned()));
+    assert_eq!(sheets[0].worksheet.credentials_file, Path::new("/work-folder/key.json"));
+    assert_eq!((sheets[0].worksheet.poll_interval, sheets[0].in_review), (Duration::from_mins(1), BacklogStatus::InReview));
+    assert_eq!((sheets[1].worksheet.worksheet.as_deref(), sheets[1].in_review), (Some("Later"), BacklogStatus::Queued));
+    assert_eq!(sheets[2].worksheet.name(), "sheets:CTO Sidekick - Projects/Projects");
+}
+
+#[test]
+fn what_is_wrong_with_a_worksheet_is_said() {
+    let id = "1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms";
+    let text = format!(
+        "backlogs:
+  - {{ type: sheets, spreadsheet: My list }}
+  - {{ type: sheets, credentials_file: ./k, spreadsheet: {id}, spreadsheet_name: x, poll_interval: 5m, sync_interval: 60, worksheets: A }}
+  - {{ type: sheets, credentials_file: ./k, spreadsheet: {id}, base_url: 'ftp://x', poll_interval: 0 }}
+  - {{ type: sheets, credentials_file: ./k, spreadsheet: {id} }}
+  - {{ type: sheets, credentials_file: ./k, spreadsheet: {id} }}
+  - {{ type: sheets, credentials_file: ./k }}
+"
+    );
+    let said = read(&text).unwrap_err();
+    for part in [
+        "backlogs[0] has no `credentials_file`",
+        "backlogs[0].spreadsheet must be the address or the id of a spreadsheet, not `My list`",
+        "backlogs[1].spreadsheet_name stands beside `spreadsheet`",
+        "backlogs[1].sync_interval stands beside `poll_interval`",
+        "unknown key `worksheets`",
+        "Did you mean `worksheet`?",
+        "backlogs[2].base_url must be the address of an API",
+        "backlogs[2].poll_interval must be from 1 to 86400 seconds",
+        "backlogs[4].spreadsheet is another backlog's already",
+        "backlogs[5] has no `spreadsheet`",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn without_a_word_work_comes_from_a_sheet_with_a_key_else_from_the_file_beside() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |text: &str, values: &[(&str, &str)]| {
+        let config = parse(&dir.path().join("strawboss.yaml"), text, &Flags::default(), &environment(values)).unwrap();
+        let names = config.settings.backlogs.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (names, config.report.warnings().map(|problem| problem.message.clone()).collect::<Vec<_>>())
+    };
+    let chosen = |values: &[(&str, &str)]| of("", values).0;
+    let named = ("STRAWBOSS_SPREADSHEET", "CTO Sidekick - Projects");
+    let csv = dir.path().join("priorities.csv").display().to_string();
+    assert_eq!(chosen(&[]), [""; 0]);
+    std::fs::write(&csv, "").unwrap();
+    assert_eq!(chosen(&[]), [csv.as_str()]);
+    // A key that is there for other programs asks for nothing.
+    assert_eq!(chosen(&[("GOOGLE_APPLICATION_CREDENTIALS", "/etc/key.json")]), [csv.as_str()]);
+    let (names, warnings) = of("", &[named]);
+    assert_eq!((names, warnings.len()), (vec![csv.clone()], 1), "a sheet without a key is said, and the file is taken");
+    assert!(warnings[0].contains("there is no key to read it with"));
+    let sheet = ["sheets:CTO Sidekick - Projects"];
+    assert_eq!(chosen(&[named, ("GOOGLE_APPLICATION_CREDENTIALS", "/etc/key.json")]), sheet);
+    assert_eq!(
+        chosen(&[named, ("STRAWBOSS_SHEETS_CREDENTIALS", "/etc/key.json"), ("STRAWBOSS_WORKSHEET", "Later")]),
+        ["sheets:CTO Sidekick - Projects/Later"]
+    );
+    std::fs::create_dir(dir.path().join("credentials")).unwrap();
+    std::fs::write(dir.path().join("credentials/sheets-api.json"), "{}").unwrap();
+    assert_eq!(chosen(&[named]), sheet);
+    assert_eq!(chosen(&[]), [csv.as_str()]);
+    // What is said counts, also that there is none.
+    assert_eq!(of("backlogs: []\n", &[named]).0, [""; 0]);
+    assert_eq!(chosen(&[named, ("STRAWBOSS_BACKLOG", "/srv/list.csv")]), ["/srv/list.csv"]);
 }

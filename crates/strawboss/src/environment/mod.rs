@@ -32,7 +32,7 @@ macro_rules! variables {
 }
 
 variables! {
-    CONFIG_TEXT = "STRAWBOSS_CONFIG_TEXT", "The whole text of a `strawboss.yaml`, in place of a file.", "none; without a file either, what these variables say is enough when `STRAWBOSS_DATA_DIR`, `STRAWBOSS_PROJECTS_DIR` or `STRAWBOSS_BACKLOG` is set";
+    CONFIG_TEXT = "STRAWBOSS_CONFIG_TEXT", "The whole text of a `strawboss.yaml`, in place of a file.", "none; without a file either, what these variables say is enough when `STRAWBOSS_DATA_DIR`, `STRAWBOSS_PROJECTS_DIR`, `STRAWBOSS_BACKLOG` or `STRAWBOSS_SPREADSHEET` is set";
     CONFIG = "STRAWBOSS_CONFIG", "The configuration file; the same as `--config`.", "the nearest `strawboss.yaml` from the current folder upwards";
     LISTEN = "STRAWBOSS_LISTEN", "Where `serve` listens; overrules `server.listen`.", "`127.0.0.1:7070`";
     DATA_DIR = "STRAWBOSS_DATA_DIR", "Where state, mirrors and recordings lie; overrules `server.data_dir`. A relative path is relative to the current folder.", "`.strawboss` beside the configuration";
@@ -43,7 +43,11 @@ variables! {
     DOORS_VOLUME = "STRAWBOSS_DOORS_VOLUME", "The engine's volume that is mounted there, when the control plane is in a container; overrules `runner.doors_volume`.", "the engine knows the folder by the same path";
     METRICS_ON_LOOPBACK = "STRAWBOSS_METRICS_ON_LOOPBACK", "`true` or `false`: whether `/metrics` answers programs of this machine without a token; overrules `server.metrics_on_loopback`.", "`false`";
     PROJECTS_DIR = "STRAWBOSS_PROJECTS_DIR", "A folder: each git repository directly in it is a project of its folder's name, unless `projects` has one of that name or place; overrules `projects_dir`.", "none";
-    BACKLOG = "STRAWBOSS_BACKLOG", "A CSV file, or a folder with a `priorities.csv` in it: the one backlog there is; overrules `backlogs`.", "none";
+    BACKLOG = "STRAWBOSS_BACKLOG", "A CSV file, or a folder with a `priorities.csv` in it: the one backlog there is; overrules `backlogs`.", "none; without `backlogs` either, `STRAWBOSS_SPREADSHEET`, else a `priorities.csv` beside the configuration";
+    SPREADSHEET = "STRAWBOSS_SPREADSHEET", "A Google Sheet by its address, id or name: the one backlog there is when nothing else names one and there is a key for it.", "none";
+    WORKSHEET = "STRAWBOSS_WORKSHEET", "The title of its worksheet.", "the first one";
+    SHEETS_CREDENTIALS = "STRAWBOSS_SHEETS_CREDENTIALS", "The file with the key of the service account that reads it. A relative path is relative to the current folder.", "`GOOGLE_APPLICATION_CREDENTIALS`, else `credentials/sheets-api.json` beside the configuration, if it is there";
+    GOOGLE_CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS", "The same, under the name that Google's own programs have for it.", "none";
     RUNNER = "STRAWBOSS_RUNNER", "`auto`, `docker` or `process`; overrules `runner.type`.", "`auto`";
     MAX_CONCURRENT = "STRAWBOSS_MAX_CONCURRENT", "How many runs there may be at once; overrules `runner.max_concurrent`.", "2";
     SANDBOX_IMAGE = "STRAWBOSS_SANDBOX_IMAGE", "The image of sandboxes whose project names none; overrules `runner.image`.", "`strawboss/sandbox:latest`";

@@ -1,13 +1,13 @@
 //! Backlogs as the engine reads them, with secrets from where the configuration says they are.
 
-use crate::config::settings::{Backlog, Csv, Github, PlanFile, SecretSource};
+use crate::config::settings::{Backlog, Csv, Github, PlanFile, SecretSource, Sheets};
 use crate::environment::Environment;
 use crate::failure::{ExitStatus, Failure};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strawboss_backlog::github::Token;
 use strawboss_backlog::plan::{PlanBacklog, PlanConfig};
-use strawboss_backlog::{CsvBacklog, CsvConfig, GithubBacklog, GithubConfig};
+use strawboss_backlog::{CsvBacklog, CsvConfig, GithubBacklog, GithubConfig, SheetsBacklog};
 use strawboss_core::backlog::BacklogStatus;
 use strawboss_engine::Source;
 
@@ -28,6 +28,7 @@ impl Opener<'_> {
             Backlog::Csv(configured) => self.csv(configured),
             Backlog::Plan(configured) => Ok(self.plan(configured)),
             Backlog::Github(configured) => self.github(configured),
+            Backlog::Sheets(configured) => sheets(configured),
         }
     }
 
@@ -75,4 +76,9 @@ impl Opener<'_> {
         let backlog = backlog.map_err(|error| Failure::usage(error.to_string()))?;
         Ok(Source { backlog: Arc::new(backlog), in_review: BacklogStatus::InReview })
     }
+}
+
+fn sheets(configured: &Sheets) -> Result<Source, Failure> {
+    let backlog = SheetsBacklog::new(configured.worksheet.clone()).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(Source { backlog: Arc::new(backlog), in_review: configured.in_review })
 }

@@ -1,84 +1,40 @@
 //! What the local GitHub answers, by GitHub's documentation of its REST API.
 
-use super::state::{Asked, State};
+use super::state::State;
 use super::{BOT, REPOSITORY, Repository, TOKEN};
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Method, Response, Uri};
+use crate::script::{Reply, Script, Scripted};
+use axum::http::{HeaderMap, Method, Uri};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
 
-/// An answer before it is sent.
-struct Reply {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: String,
+/// GitHub's form of a complaint.
+fn complaint(status: u16, message: &str) -> Reply {
+    Reply::json(status, &json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }))
 }
 
-impl Reply {
-    fn json(status: u16, body: &Value) -> Self {
-        let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
-        Self { status, headers, body: if body.is_null() { String::new() } else { body.to_string() } }
+impl Scripted for Repository {
+    fn script(&self) -> &Script<Self> {
+        &self.script
     }
 
-    fn complaint(status: u16, message: &str) -> Self {
-        Self::json(status, &json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }))
+    fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Reply {
+        let mut state = self.state();
+        let address = state.address.clone();
+        reply(&mut state, &address, method, uri, headers, body)
     }
-
-    fn header(mut self, name: &str, value: impl ToString) -> Self {
-        self.headers.push((name.to_owned(), value.to_string()));
-        self
-    }
-}
-
-pub(super) fn router(repository: Arc<Repository>, address: String) -> axum::Router {
-    axum::Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
-        let (repository, address) = (Arc::clone(&repository), address.clone());
-        async move {
-            let path = uri.path_and_query().map_or_else(String::new, ToString::to_string);
-            let reply = {
-                let mut state = repository.state();
-                let reply = reply(&mut state, &address, &method, &uri, &headers, &body);
-                state.asked.push(Asked { method: method.to_string(), path: path.clone(), status: reply.status });
-                reply
-            };
-            repository.answered(&path);
-            let mut response = Response::builder().status(if reply.status == 0 { 200 } else { reply.status });
-            for (name, value) in &reply.headers {
-                response = response.header(name, value);
-            }
-            // A broken-off answer: what was asked for is done, and nobody hears of it.
-            let body = if reply.status == 0 {
-                Body::from_stream(tokio_stream::once(Err::<Bytes, _>(std::io::Error::other("lost on its way"))))
-            } else {
-                Body::from(reply.body)
-            };
-            response.body(body).unwrap_or_default()
-        }
-    })
 }
 
 fn reply(state: &mut State, address: &str, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Reply {
-    let line = format!("{method} {uri}");
-    let fault = state.faults.iter_mut().find(|fault| fault.times > 0 && line.contains(&fault.matching));
-    let mut lost = false;
-    if let Some(fault) = fault {
-        fault.times = fault.times.saturating_sub(u32::from(fault.times != u32::MAX));
-        lost = fault.status == 0;
-        if !lost {
-            return Reply { status: fault.status, headers: fault.headers.clone(), body: fault.body.clone() };
-        }
-    }
     if headers.get("authorization").and_then(|value| value.to_str().ok()) != Some(&format!("Bearer {TOKEN}")) {
-        return Reply::complaint(401, "Bad credentials");
+        return complaint(401, "Bad credentials");
     }
     let now = jiff::Timestamp::now().as_second();
     if state.rate.is_some_and(|(_, resets)| resets <= now) {
         state.rate = None;
     }
     if let Some((0, resets)) = state.rate {
-        return Reply::complaint(403, "API rate limit exceeded for user ID 1.")
+        return complaint(403, "API rate limit exceeded for user ID 1.")
             .header("x-ratelimit-limit", 5000)
             .header("x-ratelimit-remaining", 0)
             .header("x-ratelimit-reset", resets);
@@ -98,7 +54,7 @@ fn reply(state: &mut State, address: &str, method: &Method, uri: &Uri, headers: 
         *remaining -= u64::from(reply.status != 304);
         reply = reply.header("x-ratelimit-remaining", *remaining).header("x-ratelimit-reset", *resets);
     }
-    if lost { Reply { status: 0, ..reply } } else { reply }
+    reply
 }
 
 fn query(uri: &Uri) -> HashMap<String, String> {
@@ -149,10 +105,10 @@ fn route(state: &mut State, address: &str, method: &Method, uri: &Uri, body: &[u
     if uri.path() == "/user" {
         return Reply::json(200, &json!({ "login": BOT, "type": "User" }));
     }
-    let not_found = || Reply::complaint(404, "Not Found");
+    let not_found = || complaint(404, "Not Found");
     let Some(rest) = uri.path().strip_prefix(&format!("/repos/{REPOSITORY}")) else { return not_found() };
     if state.renamed {
-        return Reply::complaint(301, "Moved Permanently").header("location", format!("{address}/repositories/7{rest}"));
+        return complaint(301, "Moved Permanently").header("location", format!("{address}/repositories/7{rest}"));
     }
     let segments: Vec<String> = rest.split('/').filter(|part| !part.is_empty()).map(unescaped).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -166,7 +122,7 @@ fn route(state: &mut State, address: &str, method: &Method, uri: &Uri, body: &[u
         ("POST", ["labels"]) => {
             let name = text("name").unwrap_or_default();
             if !state.labels.insert(name.to_lowercase()) {
-                return Reply::complaint(422, "Validation Failed");
+                return complaint(422, "Validation Failed");
             }
             Reply::json(201, &json!({ "name": name }))
         }
@@ -182,9 +138,9 @@ fn route(state: &mut State, address: &str, method: &Method, uri: &Uri, body: &[u
             match state.gone.get(&number) {
                 Some(true) => {
                     let there = format!("{address}/repositories/8/issues/1");
-                    return Reply::complaint(301, "Moved Permanently").header("location", there);
+                    return complaint(301, "Moved Permanently").header("location", there);
                 }
-                Some(false) => return Reply::complaint(410, "This issue was deleted"),
+                Some(false) => return complaint(410, "This issue was deleted"),
                 None => {}
             }
             let Some(issue) = state.issue(number) else { return not_found() };
@@ -222,7 +178,7 @@ fn of_issue(
         ("POST", ["comments"]) => {
             let text = body["body"].as_str().unwrap_or_default().to_owned();
             if text.is_empty() || text.chars().count() > 65_536 {
-                return Reply::complaint(422, "Validation Failed");
+                return complaint(422, "Validation Failed");
             }
             Reply::json(201, &state.comment(number, BOT, "COLLABORATOR", &text))
         }
@@ -236,7 +192,7 @@ fn of_issue(
             if state.unlabel(number, name) {
                 Reply::json(200, &json!(state.label_names(number)))
             } else {
-                Reply::complaint(404, "Label does not exist")
+                complaint(404, "Label does not exist")
             }
         }
         ("GET", ["dependencies", "blocked_by"]) => {
@@ -244,7 +200,7 @@ fn of_issue(
             let blockers: Vec<Value> = blockers.into_iter().filter_map(|by| state.issue(by)).collect();
             paged(state, address, uri, &blockers)
         }
-        _ => Reply::complaint(404, "Not Found"),
+        _ => complaint(404, "Not Found"),
     }
 }
 

@@ -6,11 +6,12 @@
 mod answers;
 mod state;
 
+pub use crate::script::{Asked, Fault};
+use crate::script::{Script, lock, router};
 use anyhow::Result;
 use serde_json::Value;
 use state::State;
-pub use state::{Asked, Fault};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
 /// The token that it takes.
@@ -19,9 +20,6 @@ pub const TOKEN: &str = "ghp_of-the-local-github";
 pub const BOT: &str = "crew-bot";
 /// Its repository.
 pub const REPOSITORY: &str = "acme/antenna";
-
-/// What is done once a request was answered.
-type Change = Box<dyn FnOnce(&Repository) + Send>;
 
 /// See the module.
 pub struct GitHub {
@@ -40,12 +38,7 @@ impl Drop for GitHub {
 #[derive(Default)]
 pub struct Repository {
     state: Mutex<State>,
-    /// By a part of the path that they wait for.
-    changes: Mutex<Vec<(String, Change)>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    script: Script<Self>,
 }
 
 impl GitHub {
@@ -56,7 +49,8 @@ impl GitHub {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://{}", listener.local_addr()?);
         let repository = Arc::new(Repository::default());
-        let router = answers::router(Arc::clone(&repository), address.clone());
+        repository.state().address.clone_from(&address);
+        let router = router(Arc::clone(&repository));
         let serving = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 eprintln!("the local GitHub ended: {error}");
@@ -167,12 +161,12 @@ impl Repository {
 
     /// What answers instead, for as many requests as it says.
     pub fn fail(&self, fault: Fault) {
-        self.state().faults.push(fault);
+        lock(&self.script.faults).push(fault);
     }
 
     /// Everything answers again.
     pub fn mend(&self) {
-        self.state().faults.clear();
+        lock(&self.script.faults).clear();
     }
 
     /// How many requests are left until the limit resets, in so many seconds.
@@ -182,21 +176,11 @@ impl Repository {
 
     /// What was asked since this was last called.
     pub fn asked(&self) -> Vec<Asked> {
-        std::mem::take(&mut self.state().asked)
+        std::mem::take(&mut lock(&self.script.asked))
     }
 
-    /// Does something once a request was answered whose path holds this.
-    pub fn once_asked(&self, path: &str, change: impl FnOnce(&Self) + Send + 'static) {
-        lock(&self.changes).push((path.to_owned(), Box::new(change)));
-    }
-
-    fn answered(&self, path: &str) {
-        let change = {
-            let mut changes = lock(&self.changes);
-            changes.iter().position(|(part, _)| path.contains(part.as_str())).map(|at| changes.remove(at))
-        };
-        if let Some((_, change)) = change {
-            change(self);
-        }
+    /// Does something once a request was answered whose method and path hold this.
+    pub fn once_asked(&self, line: &str, change: impl FnOnce(&Self) + Send + 'static) {
+        lock(&self.script.changes).push((line.to_owned(), Box::new(change)));
     }
 }

@@ -4,63 +4,6 @@ use super::{BOT, REPOSITORY};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What answers in the place of what was asked.
-#[derive(Debug, Clone)]
-pub struct Fault {
-    /// Only for requests whose method and path, as `POST /repos/…`, hold this; empty: all.
-    pub matching: String,
-    /// For how many requests.
-    pub times: u32,
-    /// The status; 0: the request is carried out, and its answer lost.
-    pub status: u16,
-    /// Headers.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: String,
-}
-
-impl Fault {
-    /// A status with GitHub's form of a complaint, for every request until it is mended.
-    pub fn status(status: u16, message: &str) -> Self {
-        let body = json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }).to_string();
-        let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
-        Self { matching: String::new(), times: u32::MAX, status, headers, body }
-    }
-
-    /// The same with another header.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.retain(|(known, _)| known != name);
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// The same for so many requests that hold this.
-    #[must_use]
-    pub fn on(mut self, matching: &str, times: u32) -> Self {
-        matching.clone_into(&mut self.matching);
-        self.times = times;
-        self
-    }
-
-    /// A page for people.
-    pub fn html() -> Self {
-        let fault = Self::status(200, "").header("content-type", "text/html");
-        Self { body: "<!DOCTYPE html><title>Sign in</title>".to_owned(), ..fault }
-    }
-}
-
-/// A request and its answer's status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// `GET`.
-    pub method: String,
-    /// With its query.
-    pub path: String,
-    /// The status.
-    pub status: u16,
-}
-
 #[derive(Default)]
 pub(super) struct State {
     pub(super) issues: BTreeMap<u64, Value>,
@@ -72,8 +15,7 @@ pub(super) struct State {
     pub(super) blocked_by: BTreeMap<u64, Vec<u64>>,
     pub(super) renamed: bool,
     pub(super) page_cap: usize,
-    pub(super) faults: Vec<Fault>,
-    pub(super) asked: Vec<Asked>,
+    pub(super) address: String,
     /// Requests that are left, and when the limit resets.
     pub(super) rate: Option<(u64, i64)>,
     ids: u64,

@@ -59,6 +59,7 @@ fn read(what: &str, settings: &Settings, configured: &Backlog, reading: Reading)
             "Status cannot be written back until this user may write it.",
         ),
         Some(Ok(())) => Finding::ok(what, format!("{} rows", items.len())),
+        None if matches!(configured, Backlog::Sheets(_)) => Finding::ok(what, format!("{} rows", items.len())),
         None => Finding::ok(what, format!("{} tickets", items.len())),
     }];
     let more = problems.len().saturating_sub(SHOWN);

@@ -1,12 +1,12 @@
 //! The name by which a row is known from one reading to the next.
 //!
 //! A row with an `ID` is that id. Another is its Project, its Next Action and which one it is among those that
-//! have both the same, in the file's order. Where a row stands, and what its other cells say, does not matter.
+//! have both the same, in the table's order. Where a row stands, and what its other cells say, does not matter.
 
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 
-/// Gives names to rows in the file's order.
+/// Gives names to rows in the table's order.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
     equals: HashMap<[u8; 16], u32>,
