@@ -8,8 +8,8 @@ SHELL := bash
 help: ## What can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## The main job on a sample backlog, with real agents and no account (ONCE=1 ends when it is Completed)
-	@demo/run.sh
+demo: ## The main job on a sample backlog, with real agents and no account (ONCE=1 ends when it is Completed; SOURCE=csv|plan)
+	@demo/run.sh --source=$(or $(SOURCE),csv)
 
 test: ## Every test there is: Rust, web, end to end (FAST=1: what needs no Docker engine, no browser and no root)
 	@FAST=$(FAST) scripts/test.sh

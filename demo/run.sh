@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
-# The main job on real input: three small repositories, a backlog of seven rows, real Claude Code processes against a mock
-# model. `ONCE=1` ends with 0 when everything that can run is Completed; else the dashboard stays up until Ctrl-C.
+# The main job on real input: three small repositories, a backlog, real Claude Code processes against a mock model. `ONCE=1`
+# ends with 0 when everything that can run is Completed; else the dashboard stays up until Ctrl-C.
+#
+#   run.sh [--source csv|plan]
+#     csv   a CSV file of seven rows, one of which lacks a GPU here, one waits and one is malformed
+#     plan  three plans whose phases build on one another
 #
 #   DEMO_DIR     where it all lies (default: demo/.work, made anew each time)
 #   DEMO_LISTEN  where the dashboard listens (default: 127.0.0.1:7070)
@@ -9,6 +13,21 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
+
+source=csv
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --source=*) source=${1#*=}; shift ;;
+    --source) source=${2:-}; shift; shift || true ;;
+    *) echo "demo: unknown argument $1; there is --source csv|plan" >&2; exit 2 ;;
+  esac
+done
+# The backlog's file, how a finished piece of work reads in it, how many there are, and how many can be finished.
+case "$source" in
+  csv) backlog=priorities.csv; finished=',Completed,'; tasks=6; finishable=4 ;;
+  plan) backlog=plans.json; finished='"done": true'; tasks=4; finishable=4 ;;
+  *) echo "demo: --source is csv or plan, not \`$source\`" >&2; exit 2 ;;
+esac
 
 say() { printf '\n%s\n' "$*" >&2; }
 die() { printf '\ndemo: %s\n' "$*" >&2; exit 1; }
@@ -60,7 +79,7 @@ stop() {
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-rm -rf "${work:?}"/{greeter,tally,almanac,state,priorities.csv,strawboss.yaml,model.key,*.address,*.log}
+rm -rf "${work:?}"/{greeter,tally,almanac,state,priorities.csv,plans.json,strawboss.yaml,model.key,*.address,*.log}
 for project in greeter tally almanac; do
   cp -r "demo/projects/$project" "$work/$project"
   if [ -f "$work/$project/gitignore" ]; then mv "$work/$project/gitignore" "$work/$project/.gitignore"; fi
@@ -68,7 +87,7 @@ for project in greeter tally almanac; do
   git -C "$work/$project" add --all
   git -C "$work/$project" -c user.name="A Person" -c user.email=person@example.org commit --quiet -m "Begin"
 done
-cp demo/priorities.csv "$work/priorities.csv"
+cp "demo/$backlog" "$work/$backlog"
 printf 'sk-demo-%s\n' "$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')" >"$work/model.key"
 chmod 600 "$work/model.key"
 
@@ -89,7 +108,7 @@ almanac_review=manual
 cat >"$work/strawboss.yaml" <<YAML
 server: { listen: "${DEMO_LISTEN:-127.0.0.1:7070}", data_dir: ./state }
 backlogs:
-  - { type: csv, file: ./priorities.csv, watch_interval: 2 }
+  - { type: $source, file: ./$backlog, watch_interval: 2 }
 runner: { type: $runner, max_concurrent: 3 }
 agents:
   claude: { path: "$claude" }
@@ -120,27 +139,27 @@ server=$!
 wait_for "$work/serve.address" "$server" "$work/serve.log" "strawboss serve"
 address=$(cat "$work/serve.address")
 say "Dashboard: http://$address/#token=$(cat "$work/state/admin-token")
-Backlog:   $work/priorities.csv"
+Backlog:   $work/$backlog"
 echo >&2
 
 if [ -n "${ONCE:-}" ]; then
-  node demo/watch.mjs "$address" "$work/state/admin-token" once || { tail -n 40 "$work/serve.log" >&2; die "the demo did not come to its end; see $work/serve.log"; }
+  node demo/watch.mjs "$address" "$work/state/admin-token" once "$tasks" "$finishable" || { tail -n 40 "$work/serve.log" >&2; die "the demo did not come to its end; see $work/serve.log"; }
   # The file follows the state; wait until it says so too.
   for _ in $(seq 100); do
-    [ "$(grep -c ',Completed,' "$work/priorities.csv")" = 4 ] && break
+    [ "$(grep -c "$finished" "$work/$backlog")" = "$finishable" ] && break
     sleep 0.1
   done
-  [ "$(grep -c ',Completed,' "$work/priorities.csv")" = 4 ] || die "the backlog does not say Completed four times: $work/priorities.csv"
+  [ "$(grep -c "$finished" "$work/$backlog")" = "$finishable" ] || die "the backlog does not say $finished $finishable times: $work/$backlog"
   say "The backlog now:"
-  cat "$work/priorities.csv" >&2
+  cat "$work/$backlog" >&2
   for project in greeter tally almanac; do
     say "$project:"
     git -C "$work/$project" log --oneline --graph -8 main >&2
   done
-  say "Every row that can run is Completed, its branch checked and merged."
+  say "Everything that can run is Completed, its branch checked and merged."
 else
   node demo/watch.mjs "$address" "$work/state/admin-token" &
   watcher=$!
-  say "Add rows to the backlog and watch; Ctrl-C ends the demo."
+  say "Add to the backlog and watch; Ctrl-C ends the demo."
   wait "$server"
 fi

@@ -1,10 +1,10 @@
 // Follows the demo's tasks and says what changes. With `once` it ends: 0 when everything that can run is Completed.
 //
-//   node watch.mjs ADDRESS TOKEN-FILE [once]
+//   node watch.mjs ADDRESS TOKEN-FILE [once TASKS FINISHABLE]
 
 import { readFileSync } from "node:fs";
 
-const [address, tokenFile, mode] = process.argv.slice(2);
+const [address, tokenFile, mode, tasksInAll, finishable] = process.argv.slice(2);
 const token = readFileSync(tokenFile, "utf8").trim();
 const colour = process.stderr.isTTY && !process.env.NO_COLOR;
 const paint = (code, text) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text);
@@ -44,7 +44,8 @@ for (;;) {
       process.stderr.write(`${failed.length} task(s) cannot go on.\n`);
       process.exit(1);
     }
-    if (all.length === 6 && over.length === 4 && waits.length === 2) process.exit(0);
+    const isOver = over.length === Number(finishable) && over.length + waits.length === Number(tasksInAll);
+    if (isOver && all.length === Number(tasksInAll)) process.exit(0);
     if (Date.now() - started > LIMIT_MS) {
       process.stderr.write("The backlog was not worked off in time.\n");
       process.exit(1);

@@ -127,6 +127,7 @@ function run(now, of, given, more = {}) {
     outcome_detail: null,
     agent: of.agent ?? "claude",
     model: "claude-sonnet-4-20250514",
+    mode: "headless",
     branch: `strawboss/${of.id}`,
     target: "main",
     green: null,

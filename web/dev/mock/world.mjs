@@ -253,6 +253,7 @@ export class World {
         outcome_detail: null,
         agent: task.agent ?? "claude",
         model: "claude-sonnet-4-20250514",
+        mode: "headless",
         branch: `strawboss/${task.id}`,
         target: "main",
         green: null,

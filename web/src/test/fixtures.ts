@@ -38,6 +38,7 @@ export function aRun(given: Partial<Run> = {}): Run {
     outcome_detail: null,
     agent: "claude",
     model: null,
+    mode: "headless",
     branch: "strawboss/antenna-1",
     target: "main",
     green: null,

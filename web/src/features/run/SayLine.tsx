@@ -42,9 +42,7 @@ export function SayLine({ run }: { run: Run }) {
           rows={1}
           value={text}
           disabled={!open}
-          placeholder={
-            open ? hint(run) : whyNot(run)
-          }
+          placeholder={open ? hint(run) : whyNot(run)}
           onChange={(event) => setText(event.target.value)}
           onKeyDown={onKeyDown}
         />
@@ -63,7 +61,8 @@ export function SayLine({ run }: { run: Run }) {
 }
 
 function hint(run: Run): string {
-  if (run.mode === "interactive") return "Tell the agent something, or /complete and a summary when the task is complete.";
+  if (run.mode === "interactive")
+    return "Tell the agent something, or /complete and a summary when the task is complete.";
   return `Tell ${run.agent} something. Enter sends, Shift+Enter breaks the line.`;
 }
 
