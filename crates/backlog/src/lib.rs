@@ -15,5 +15,5 @@ mod table;
 
 pub use csv::{CsvBacklog, CsvConfig, CsvConfigError, Patience};
 pub use github::{GithubBacklog, GithubConfig, GithubConfigError};
-pub use sheets::{SheetsBacklog, SheetsConfig, SheetsConfigError};
 pub use plane::{PlaneBacklog, PlaneConfig, PlaneConfigError};
+pub use sheets::{SheetsBacklog, SheetsConfig, SheetsConfigError};
