@@ -41,12 +41,18 @@ fn written_once(plane: &Plane, ticket: &str, repository: &Repository, file: &str
     Ok(())
 }
 
-#[tokio::test]
+// Plane answers while a command of ours waits for it.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_waits_is_approved_worked_on_commented_and_moved() -> Result<()> {
     let plane = Plane::start().await?;
     let (mut world, repository) = world(&plane, "", true)?;
     world.start().await?;
     let (first, second) = (plane.create("echo one > one.txt", ""), plane.create("echo two > two.txt", ""));
+    let doctor = world.command(&["doctor", "--json"])?;
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    ensure!(said.contains("tickets of Plane") && said.contains("2 tickets"), "{said}");
+    let shown = world.done(&["config", "show"])?;
+    ensure!(shown.contains("claude_json") && !shown.contains(API_KEY), "{shown}");
     // By the command line, and by the API.
     let task = world.until_task("echo one", "pending").await?;
     ensure!(task["source_url"] == format!("{}/{WORKSPACE}/browse/WEB-1/", plane.url()), "{task}");
