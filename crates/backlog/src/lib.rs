@@ -8,10 +8,12 @@ pub mod conformance;
 pub mod csv;
 pub mod github;
 pub mod plan;
+pub mod plane;
 mod remote;
 pub mod sheets;
 mod table;
 
 pub use csv::{CsvBacklog, CsvConfig, CsvConfigError, Patience};
 pub use github::{GithubBacklog, GithubConfig, GithubConfigError};
+pub use plane::{PlaneBacklog, PlaneConfig, PlaneConfigError};
 pub use sheets::{SheetsBacklog, SheetsConfig, SheetsConfigError};

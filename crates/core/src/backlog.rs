@@ -108,6 +108,45 @@ pub struct SourceItem {
     /// worked on is no new work. A row of a table whose text was changed is.
     #[serde(default)]
     pub is_ticket: bool,
+    /// What it is in a ticket system that has projects of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Box<Ticket>>,
+}
+
+/// A ticket as its own system knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// As people say it: `WEB-12`. It may change with its project's name.
+    pub id: String,
+    /// Its id in that system, which never changes.
+    pub uuid: String,
+    /// The id of its project in that system.
+    pub project_id: String,
+    /// What made it work.
+    pub trigger: TicketTrigger,
+}
+
+/// What made a ticket work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketTrigger {
+    /// It was made.
+    NewTicket,
+    /// A person moved it to another state.
+    StatusChange,
+    /// A person commented on it.
+    CommentAdded,
+}
+
+impl TicketTrigger {
+    /// The word on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NewTicket => "new_ticket",
+            Self::StatusChange => "status_change",
+            Self::CommentAdded => "comment_added",
+        }
+    }
 }
 
 /// Something wrong in a source, by place.
@@ -253,4 +292,7 @@ pub struct SourceLink {
     /// [`SourceItem::url`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// [`SourceItem::ticket`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Box<Ticket>>,
 }

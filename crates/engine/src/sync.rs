@@ -298,6 +298,7 @@ fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: Backlog
             detached: false,
             url: item.url,
             is_ticket: item.is_ticket,
+            ticket: item.ticket,
         }),
         run: None,
         attempts: 0,
@@ -403,6 +404,7 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
     }
     if let Some(link) = &mut task.source {
         link.url.clone_from(&item.url);
+        link.ticket.clone_from(&item.ticket);
     }
     if !task.state.is_over() {
         let SourceItem { action, priority, deadline, needs_gpu, agent, model, .. } = item;

@@ -200,6 +200,7 @@ impl GithubBacklog {
             url: Some(issue.html_url.clone()).filter(|url| url.starts_with("https://") || url.starts_with("http://")),
             needs_approval: !self.trusts(issue.user.as_ref(), &issue.author_association),
             is_ticket: true,
+            ticket: None,
         }
     }
 

@@ -405,6 +405,7 @@ fn item(
         url: None,
         needs_approval: false,
         is_ticket: false,
+        ticket: None,
         line: phase.line,
         native_ref,
     })

@@ -188,6 +188,7 @@ fn item(
         url: None,
         needs_approval: false,
         is_ticket: false,
+        ticket: None,
         line,
     })
 }

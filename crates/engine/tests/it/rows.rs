@@ -40,6 +40,7 @@ impl Rows {
             url: None,
             needs_approval: false,
             is_ticket: false,
+            ticket: None,
         };
         *self.items.lock().unwrap() = actions.iter().map(item).collect();
         self.changed.notify_one();

@@ -124,6 +124,7 @@ pub async fn tasks_are_found_by_their_source(fixture: &dyn Fixture) {
             detached,
             is_ticket: false,
             url: None,
+            ticket: None,
         })
     };
     let mut tasks: Vec<_> = (1..=5).map(sample::task).collect();

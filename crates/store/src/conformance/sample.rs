@@ -1,6 +1,6 @@
 //! Entities to store: small ones, and ones with every field filled.
 
-use strawboss_core::backlog::{BacklogStatus, SourceLink};
+use strawboss_core::backlog::{BacklogStatus, SourceLink, Ticket, TicketTrigger};
 use strawboss_core::project::{AgentKind, AgentMode};
 use strawboss_core::run::{CheckResult, Refusal, Run, RunOutcome, RunState, Sandbox, StopReason, Usage};
 use strawboss_core::runner::Purpose;
@@ -148,6 +148,12 @@ pub fn full_task(number: u64) -> Task {
             detached: false,
             is_ticket: true,
             url: Some("https://tracker.example/issues/7".to_owned()),
+            ticket: Some(Box::new(Ticket {
+                id: "WEB-7".to_owned(),
+                uuid: "4af68566-94a4-4eb3-94aa-50dc9427067b".to_owned(),
+                project_id: HARD_TEXT.to_owned(),
+                trigger: TicketTrigger::CommentAdded,
+            })),
         }),
         run: Some(task.id.run(7)),
         attempts: 7,

@@ -11,6 +11,7 @@ pub(super) const STATE: &str = "state.ndjson";
 pub(super) const END: &str = "end.json";
 pub(super) const MIRRORS: &str = "mirrors";
 pub(super) const RUNS: &str = "runs";
+pub(super) const SOURCES: &str = crate::serve::plane::FOLDER;
 pub(super) const SECRETS: &str = "secrets";
 /// Files of the data directory that are a few bytes and hold the installation together.
 pub(super) const SECRET_FILES: [&str; 3] = ["installation", "admin-token", "cookie-key"];
@@ -94,6 +95,7 @@ pub(super) fn is_allowed(name: &str) -> bool {
         [MANIFEST | STATE | END] => true,
         [SECRETS, file] => SECRET_FILES.contains(file),
         [MIRRORS, bundle] => bundle.ends_with(".git.bundle"),
+        [SOURCES, file] => file.ends_with(".json"),
         [RUNS, _run, rest @ ..] => !rest.is_empty() && rest.len() <= 3,
         _ => false,
     }
@@ -111,6 +113,7 @@ mod tests {
             "secrets/admin-token",
             "mirrors/greeter-4d3f1831e5e7.git.bundle",
             "runs/greeter-1.1/terminal/0000-0000-greeter-1.1-agent",
+            "sources/plane-acme.json",
         ] {
             assert!(is_allowed(good), "{good}");
         }
@@ -125,6 +128,7 @@ mod tests {
             "runs/.hidden/x",
             "runs/a/b/c/d/e",
             "secrets/lock",
+            "sources/plane-acme.json.new",
             "mirrors/x.git",
             "mirrors/a/b.git.bundle",
             "state.ndjson/x",

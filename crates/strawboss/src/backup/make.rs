@@ -1,6 +1,6 @@
 //! Making a backup, while the service runs or while it does not.
 
-use super::archive::{END, FORMAT, MANIFEST, MIRRORS, Manifest, RUNS, SECRET_FILES, SECRETS, STATE, Tally};
+use super::archive::{END, FORMAT, MANIFEST, MIRRORS, Manifest, RUNS, SECRET_FILES, SECRETS, SOURCES, STATE, Tally};
 use super::{End, Recipient};
 use crate::failure::{Failure, io};
 use flate2::Compression;
@@ -216,10 +216,10 @@ impl Packing {
     }
 }
 
-/// The files below `runs`, by their names in the archive.
+/// The files below `runs` and `sources`, by their names in the archive.
 fn recordings(data_dir: &Path) -> stdio::Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
-    let mut folders = vec![(RUNS.to_owned(), data_dir.join(RUNS))];
+    let mut folders = [RUNS, SOURCES].map(|name| (name.to_owned(), data_dir.join(name))).to_vec();
     while let Some((name, folder)) = folders.pop() {
         let entries = match fs::read_dir(&folder) {
             Err(error) if error.kind() == stdio::ErrorKind::NotFound => continue,

@@ -8,6 +8,7 @@
 //! - `secrets/…`: the installation's id, the admin token, the key of browsers' cookies;
 //! - `mirrors/….bundle`: every ref of each project's mirror, agents' branches among them;
 //! - `runs/…`: the recordings of terminals;
+//! - `sources/…`: what sources of work remember;
 //! - `end.json`: counts and checksums of all of it. Without it the backup was cut short.
 //!
 //! Not in it: agents' programs, caches, sandboxes and the volumes of runs (what was pushed from them is in the mirrors).

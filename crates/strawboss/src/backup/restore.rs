@@ -1,6 +1,6 @@
 //! Putting a backup in the place of what is there.
 
-use super::archive::{END, MIRRORS, RUNS, SECRET_FILES, SECRETS, STATE};
+use super::archive::{END, MIRRORS, RUNS, SECRET_FILES, SECRETS, SOURCES, STATE};
 use super::{Unpacked, unpack};
 use crate::failure::{ExitStatus, Failure, io};
 use crate::serve::data_dir::{DataDir, write_whole};
@@ -37,7 +37,8 @@ pub(crate) async fn restore(unpacked: &Unpacked, store: &SqlStore, data_dir: &Da
     let at = data_dir.path();
     let old = unpacked.folder.join("old");
     fs::create_dir(&old).map_err(io("put aside what was there"))?;
-    for (name, from) in [(MIRRORS, fresh.join(MIRRORS)), (RUNS, unpacked.folder.join(RUNS))] {
+    let unpacked_to = |name| (name, unpacked.folder.join(name));
+    for (name, from) in [(MIRRORS, fresh.join(MIRRORS)), unpacked_to(RUNS), unpacked_to(SOURCES)] {
         exchange(&at.join(name), &from, &old.join(name)).map_err(io(format_args!("put {name} in their place")))?;
     }
     // Last: they say whose all of it is.

@@ -3,7 +3,7 @@
 use super::problem::Problems;
 use super::settings::{Backlog, Csv, PlanFile};
 use super::table::{Field, Table};
-use super::{github, sheets};
+use super::{github, plane, sheets};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +22,7 @@ enum Kind {
     Plan,
     Github,
     Sheets,
+    Plane,
 }
 
 /// Reads the section.
@@ -29,10 +30,17 @@ pub(super) fn backlogs(field: &Field<'_>, folder: &Path, problems: &mut Problems
     let mut read: Vec<Backlog> = Vec::new();
     for item in field.items("backlogs", problems).unwrap_or_default() {
         let Some(mut table) = Table::of(&item, problems) else { continue };
-        let kinds = [("csv", Kind::Csv), ("plan", Kind::Plan), ("github", Kind::Github), ("sheets", Kind::Sheets)];
+        let kinds = [
+            ("csv", Kind::Csv),
+            ("plan", Kind::Plan),
+            ("github", Kind::Github),
+            ("sheets", Kind::Sheets),
+            ("plane", Kind::Plane),
+        ];
         let kind = table.read("type", problems, |field, problems| field.choice(&kinds, problems));
         if kind.is_none() && !table.has("type") {
-            problems.push(item.wrong("has no `type`").hint("Write `type: csv`, `type: plan`, `type: github` or `type: sheets`."));
+            let hint = "Write `type: csv`, `type: plan`, `type: github`, `type: sheets` or `type: plane`.";
+            problems.push(item.wrong("has no `type`").hint(hint));
         }
         read.extend(match kind {
             Some(Kind::Github) => {
@@ -41,6 +49,7 @@ pub(super) fn backlogs(field: &Field<'_>, folder: &Path, problems: &mut Problems
             Some(Kind::Sheets) => {
                 sheets::backlog(&item, table, folder, &read, problems).map(|one| Backlog::Sheets(Box::new(one)))
             }
+            Some(Kind::Plane) => plane::backlog(&item, table, folder, &read, problems).map(|one| Backlog::Plane(Box::new(one))),
             Some(Kind::Csv | Kind::Plan) | None => file(kind, &item, table, folder, &read, problems),
         });
     }
@@ -123,5 +132,6 @@ pub(crate) fn shown(backlog: &Backlog) -> serde_json::Value {
         }),
         Backlog::Github(github) => github::shown(github),
         Backlog::Sheets(sheets) => sheets::shown(sheets),
+        Backlog::Plane(plane) => plane::shown(plane),
     }
 }

@@ -8,6 +8,7 @@ mod backup;
 mod folders;
 pub(crate) mod github;
 pub(crate) mod origin;
+mod plane;
 pub(crate) mod problem;
 mod projects;
 mod retention;
@@ -26,7 +27,7 @@ use crate::environment::{self, Environment};
 use problem::{Problem, Problems, Report};
 pub(crate) use projects::is_secret_name;
 use settings::Settings;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use strawboss_core::project::{AgentKind, ModelEntry};
@@ -198,7 +199,7 @@ fn read(
     let server = service::server(table.table("server", problems), folder, flags, environment, problems);
     let database = service::database(table.get("database").as_ref(), environment, problems);
     let backlogs = table.get("backlogs").map(|field| backlogs::backlogs(&field, folder, problems));
-    let backlogs = match environment.get(&environment::BACKLOG) {
+    let mut backlogs = match environment.get(&environment::BACKLOG) {
         Some(text) => folders::backlog(text, problems)?,
         None if table.has("backlogs") => backlogs.unwrap_or_default(),
         None => sheets::automatic(folder, environment, problems),
@@ -231,6 +232,7 @@ fn read(
     }
     let read_projects = table.table("projects", problems).map(|table| projects::projects(&table, folder, problems));
     let mut projects = BTreeMap::new();
+    let mut said_auto = BTreeSet::new();
     for read in read_projects.unwrap_or_default() {
         if let Some(model) = &read.model
             && !model_names.contains(&model.value.as_str())
@@ -247,8 +249,12 @@ fn read(
                     .hint("Add `agents: { shell: { command: … } }` to this file."),
             );
         }
+        if read.said_auto {
+            said_auto.insert(read.project.name.clone());
+        }
         projects.insert(read.project.name.clone(), read.project);
     }
+    plane::approve(&mut backlogs, &said_auto);
     let projects_dir = folders::projects_dir(table.get("projects_dir").as_ref(), folder, environment, problems);
     if let Some(dir) = &projects_dir {
         folders::add_projects(dir, &mut projects, problems);

@@ -25,6 +25,8 @@ pub(super) struct Read {
     pub(super) agent: Option<At<AgentKind>>,
     /// Where its model was named.
     pub(super) model: Option<At<String>>,
+    /// Whether it says by itself that agents may start unasked.
+    pub(super) said_auto: bool,
 }
 
 /// A project with nothing but a name and a place.
@@ -88,7 +90,7 @@ fn short(name: ProjectName, field: &Field<'_>, folder: &Path, problems: &mut Pro
     } else {
         Repository::Directory(field.path(folder, problems)?)
     };
-    Some(Read { project: bare(name, repository), agent: None, model: None })
+    Some(Read { project: bare(name, repository), agent: None, model: None, said_auto: false })
 }
 
 /// Whether git would take it for something far away.
@@ -184,7 +186,7 @@ fn long(name: ProjectName, whole: &Field<'_>, mut table: Table<'_>, folder: &Pat
         after_merge: after_merge.unwrap_or_default(),
         ..defaults
     };
-    Some(Read { project, agent, model })
+    Some(Read { project, agent, model, said_auto: approval == Some(Approval::Auto) })
 }
 
 fn repository(whole: &Field<'_>, table: &mut Table<'_>, folder: &Path, problems: &mut Problems) -> Option<Repository> {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use strawboss_backlog::{GithubConfig, SheetsConfig};
+use strawboss_backlog::{GithubConfig, PlaneConfig, SheetsConfig};
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::{ModelEntry, Project};
@@ -101,6 +101,8 @@ pub(crate) enum Backlog {
     Github(Box<Github>),
     /// A worksheet of Google Sheets.
     Sheets(Box<Sheets>),
+    /// Tickets of a Plane workspace.
+    Plane(Box<Plane>),
 }
 
 impl Backlog {
@@ -109,7 +111,7 @@ impl Backlog {
         match self {
             Self::Csv(csv) => Some(&csv.file),
             Self::Plan(plan) => Some(&plan.file),
-            Self::Github(_) | Self::Sheets(_) => None,
+            Self::Github(_) | Self::Sheets(_) | Self::Plane(_) => None,
         }
     }
 
@@ -118,6 +120,10 @@ impl Backlog {
         match self {
             Self::Csv(_) | Self::Plan(_) | Self::Sheets(_) => None,
             Self::Github(github) => Some(&github.issues.project),
+            Self::Plane(plane) => match plane.tickets.projects.as_slice() {
+                [one] => Some(&one.project),
+                _ => None,
+            },
         }
     }
 }
@@ -128,6 +134,10 @@ impl fmt::Display for Backlog {
             Self::Csv(Csv { file, .. }) | Self::Plan(PlanFile { file, .. }) => write!(f, "{}", file.display()),
             Self::Github(github) => write!(f, "issues of {}", github.issues.repository),
             Self::Sheets(sheets) => f.write_str(&sheets.worksheet.name()),
+            Self::Plane(plane) => match &plane.workspace {
+                Some(workspace) => write!(f, "tickets of the Plane workspace {workspace}"),
+                None => f.write_str("tickets of Plane"),
+            },
         }
     }
 }
@@ -186,6 +196,28 @@ pub(crate) struct Sheets {
     pub(crate) worksheet: SheetsConfig,
     /// What In Review is written as.
     pub(crate) in_review: BacklogStatus,
+}
+
+/// Where the key of a Plane is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PlaneAccess {
+    /// In a variable or a file of its own.
+    Key(SecretSource),
+    /// In Claude Code's settings, with the workspace and the address where nothing else says them.
+    ClaudeJson(PathBuf),
+}
+
+/// An entry of `backlogs:` of type `plane`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plane {
+    /// Where its key is.
+    pub(crate) access: PlaneAccess,
+    /// The workspace's slug, where the entry says it.
+    pub(crate) workspace: Option<String>,
+    /// Where the API is, where the entry says it.
+    pub(crate) api_url: Option<String>,
+    /// The rest; key, workspace, address and memory are set when it is opened.
+    pub(crate) tickets: PlaneConfig,
 }
 
 /// `agents:`

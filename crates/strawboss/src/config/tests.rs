@@ -2,7 +2,8 @@
 
 use super::{ConfigError, Flags, parse};
 use crate::config::Config;
-use crate::config::settings::{Backlog, ClaudeSource, Csv, Database, PlanFile, RunnerKind, SecretSource};
+use crate::config::backlogs;
+use crate::config::settings::{Backlog, ClaudeSource, Csv, Database, PlanFile, PlaneAccess, RunnerKind, SecretSource};
 use crate::environment::Environment;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -321,6 +322,66 @@ projects: { Antenna: ./antenna }
     assert_eq!(second.issues.base_url, "https://github.example.org/api/v3");
     assert_eq!((second.issues.labels.len(), second.issues.trusted.len(), second.issues.priorities["Urgent"]), (2, 2, 1));
     assert_eq!((second.issues.done_close, second.issues.done_label.as_deref()), (false, Some("shipped")));
+}
+
+#[test]
+fn tickets_of_a_workspace_are_a_backlog() {
+    let text = "backlogs:
+  - { type: plane, workspace: acme, projects: { WEB: Antenna, APP: Other }, api_key_env: PLANE_API_KEY }
+  - type: plane
+    name: second
+    projects: { 4af68566-94a4-4eb3-94aa-50dc9427067b: Other }
+    claude_json: ./claude.json
+    api_url: https://plane.example.org/api/v1/
+    web_url: https://plane.example.org
+    poll_interval: 5m
+    triggers: { new_tickets: all, comments: '@crew', status_changes: [{ from: Backlog, to: Todo }, { to: started }] }
+    trusted: [ADMIN, ann@example.org]
+    done_state: Shipped
+    failed_state: Todo
+    states: { in_progress: started, in_review: In Review }
+projects: { Antenna: { directory: ./antenna, approval: auto }, Other: ./other }
+";
+    let settings = read(text).unwrap().settings;
+    let [Backlog::Plane(first), Backlog::Plane(second)] = settings.backlogs.as_slice() else { panic!("{:?}", settings.backlogs) };
+    let approved: Vec<bool> = first.tickets.projects.iter().map(|project| project.approved).collect();
+    assert_eq!(approved, [true, false], "only what says `auto` by itself starts unasked");
+    assert_eq!((first.tickets.done_state.as_str(), first.tickets.poll_interval), ("completed", Duration::from_mins(1)));
+    assert!(matches!(&second.access, PlaneAccess::ClaudeJson(path) if path.ends_with("claude.json")), "{second:?}");
+    assert_eq!(second.api_url.as_deref(), Some("https://plane.example.org/api/v1"));
+    assert_eq!((second.tickets.triggers.status_changes.len(), second.tickets.states.len()), (2, 2));
+    let shown = backlogs::shown(&settings.backlogs[1]);
+    assert_eq!(shown["triggers"]["status_changes"][0], serde_json::json!({ "from": "Backlog", "to": "Todo" }));
+    assert_eq!((&shown["triggers"]["new_tickets"], &shown["states"]["in_review"]), (&"all".into(), &"In Review".into()));
+}
+
+#[test]
+fn what_is_wrong_with_a_workspace_is_said() {
+    let text = "backlogs:
+  - { type: plane, workspace: 'https://app.plane.so/acme', projects: {}, api_key: plane_api_0123456789abcdef }
+  - { type: plane, projects: { WEB: A }, api_key_env: T, claude_json: ./c, api_url: 'https://me:hunter2@example.org' }
+  - { type: plane, projects: { WEB: A }, api_key_env: T, trusted: [ADMINS], triggers: { new_tickets: some, status_changes: [{ from: a }] } }
+  - { type: plane, workspace: acme, projects: { WEB: A }, api_key_env: T, states: { done: x } }
+  - { type: plane, workspace: two, projects: { WEB: A }, api_key_env: T }
+  - { type: plane, workspace: two, projects: { APP: A }, api_key_env: T }
+projects: { A: ./a }
+";
+    let said = read(text).unwrap_err();
+    for part in [
+        "backlogs[0].workspace must be a workspace's slug",
+        "backlogs[0].api_key is a secret, which must not stand in the configuration",
+        "backlogs[1].claude_json stands beside an API key",
+        "backlogs[1].api_url must be an address",
+        "backlogs[2] has no `workspace`",
+        "`ADMINS` is no role that Plane knows",
+        "must be one of true, false, all, not `some`",
+        "status_changes[0] has no `to`",
+        "unknown key `done`",
+        "backlogs[5] is of a workspace that another backlog is of",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("hunter2") && !said.contains("0123456789abcdef"), "{said}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub(crate) mod data_dir;
 mod doors;
 mod files;
+pub(crate) mod plane;
 pub(crate) mod providers;
 mod reload;
 pub(crate) mod runner;

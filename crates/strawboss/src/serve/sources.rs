@@ -1,5 +1,6 @@
 //! Backlogs as the engine reads them, with secrets from where the configuration says they are.
 
+use super::plane;
 use crate::config::settings::{Backlog, Csv, Github, PlanFile, SecretSource, Sheets};
 use crate::environment::Environment;
 use crate::failure::{ExitStatus, Failure};
@@ -29,6 +30,7 @@ impl Opener<'_> {
             Backlog::Plan(configured) => Ok(self.plan(configured)),
             Backlog::Github(configured) => self.github(configured),
             Backlog::Sheets(configured) => sheets(configured),
+            Backlog::Plane(configured) => plane::open(self, configured),
         }
     }
 
