@@ -6,7 +6,7 @@ use crate::git::mirror;
 use crate::health::{self, Part};
 use crate::link::{GitAccess, Reach, SupervisorLink};
 use crate::shared::{Shared, lock};
-use crate::{landing, outbox, reconcile, retention, scheduler, supervise, sync};
+use crate::{host, landing, outbox, reconcile, retention, scheduler, supervise, sync};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,6 +41,7 @@ impl Engine {
         shared.tracker.spawn(scheduler::write_down(Arc::clone(shared)));
         shared.tracker.spawn(outbox::run(Arc::clone(shared)));
         shared.tracker.spawn(retention::run(Arc::clone(shared)));
+        shared.tracker.spawn(host::follow(Arc::clone(shared)));
         for source in shared.config.sources.clone() {
             shared.tracker.spawn(sync::follow(Arc::clone(shared), source));
         }

@@ -514,6 +514,10 @@ pub struct TokenView {
     pub secret: Option<String>,
 }
 
+/// The WebSocket subprotocol of `/ws/sessions/{id}`: who offers it speaks with the messages below. Others are taken for
+/// clients of the terminal service that Strawboss replaces.
+pub const SESSION_PROTOCOL: &str = "strawboss.v1";
+
 /// Text frames of `/ws/sessions/{id}` from the server. Binary frames are terminal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

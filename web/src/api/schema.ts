@@ -646,9 +646,10 @@ export interface paths {
         };
         /**
          * Attaches to a session's terminal: a WebSocket.
-         * @description Text frames are `SessionServerMessage` and `SessionClientMessage`, binary frames terminal bytes both ways (input 64 KiB
-         *     at most). The first frame is `ready`. Input, lines and sizes need the scope `write`. A browser's cookie is taken only from this server's
-         *     own pages (`Origin`).
+         * @description Clients of this protocol offer the subprotocol `strawboss.v1`; others are answered as the terminal service was that this
+         *     one replaces. Text frames are `SessionServerMessage` and `SessionClientMessage`, binary frames terminal bytes both ways (input 64 KiB
+         *     at most). The first frame is `ready`. Input, lines and sizes need the scope `write`, sessions of the host `admin` for
+         *     everything. A browser's cookie is taken only from this server's own pages (`Origin`).
          */
         get: operations["session_terminal"];
         put?: never;
@@ -4717,10 +4718,12 @@ export interface operations {
             query?: {
                 /** @description The first byte that is wanted; what a newcomer should see when it is left out. */
                 from?: number;
+                /** @description The token, for clients that can set no header; it is as good there as in `Authorization`. */
+                token?: string;
             };
             header?: never;
             path: {
-                /** @description The session's id: its run's */
+                /** @description The session's id: its run's, or one of the host's */
                 id: string;
             };
             cookie?: never;

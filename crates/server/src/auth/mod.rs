@@ -10,11 +10,11 @@ mod proxies;
 
 use crate::error::ApiError;
 use crate::state::AppState;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Query};
 use backoff::Backoff;
 use cookie::CookieKey;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use origin::Hosts;
 pub use proxies::TrustedProxy;
 use serde::{Deserialize, Serialize};
@@ -247,15 +247,7 @@ impl Auth {
             let Some(secret) = secret else {
                 return Err(ApiError::unauthorized("the Authorization header is not `Bearer` and a token", how_to_sign_in()));
             };
-            let token = self.by_secret(secret).await?;
-            let token = token.ok_or_else(|| {
-                ApiError::unauthorized(
-                    "the token is unknown here, revoked or over",
-                    "Check which server it is for, or make a new one.",
-                )
-            })?;
-            let expires_at = token.expires_at;
-            return Ok(Caller { token, via: Via::Bearer, expires_at });
+            return self.bearer(secret).await;
         }
         let Some(cookie) = self.cookies.find(headers) else {
             return Err(ApiError::unauthorized("this needs credentials, and none came", how_to_sign_in()));
@@ -268,6 +260,30 @@ impl Auth {
         let token = self.by_id(&claim.token).await?.ok_or_else(over)?;
         let expires_at = Some(token.expires_at.map_or(claim.expires_at, |at| at.min(claim.expires_at)));
         Ok(Caller { token, via: Via::Cookie, expires_at })
+    }
+
+    async fn bearer(&self, secret: &str) -> Result<Caller, ApiError> {
+        let token = self.by_secret(secret).await?.ok_or_else(|| {
+            ApiError::unauthorized(
+                "the token is unknown here, revoked or over",
+                "Check which server it is for, or make a new one.",
+            )
+        })?;
+        let expires_at = token.expires_at;
+        Ok(Caller { token, via: Via::Bearer, expires_at })
+    }
+
+    /// The same for a WebSocket, whose client may be able to set no header: then a token may stand in the query.
+    pub(crate) async fn identify_socket(&self, headers: &HeaderMap, uri: &Uri) -> Result<Caller, ApiError> {
+        #[derive(Deserialize)]
+        struct InQuery {
+            token: Option<String>,
+        }
+        let query = Query::<InQuery>::try_from_uri(uri).ok().and_then(|Query(query)| query.token);
+        match query.filter(|_| !headers.contains_key(header::AUTHORIZATION)) {
+            Some(secret) => self.bearer(&secret).await,
+            None => self.identify(headers).await,
+        }
     }
 
     /// Refuses what a stranger's page could have a signed-in browser do.

@@ -13,6 +13,7 @@ mod projects;
 mod retention;
 mod sections;
 mod service;
+mod sessions;
 pub(crate) mod settings;
 mod sheets;
 pub(crate) mod suggest;
@@ -255,6 +256,7 @@ fn read(
     }
     let runner = service::runner(table.table("runner", problems), flags, environment, problems);
     let scheduler = service::scheduler(table.table("scheduler", problems), problems);
+    let sessions = sessions::sessions(table.table("sessions", problems), folder, environment, problems);
     let log = service::log(table.table("log", problems), environment, problems);
     let backup = backup::backup(table.table("backup", problems), folder, environment, problems);
     let retention = retention::retention(table.table("retention", problems), environment, problems);
@@ -270,6 +272,7 @@ fn read(
         providers,
         runner: runner?,
         scheduler,
+        sessions,
         retention,
         log,
         backup,
