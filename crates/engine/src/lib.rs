@@ -4,6 +4,7 @@
 //! reaches the world through the ports of the core (store, backlog, runner) and the `git` program, and knows neither
 //! HTTP nor SQL nor Docker.
 
+mod accounts;
 mod bound;
 pub mod cause;
 mod commands;

@@ -1,9 +1,10 @@
 //! The paths of the systems that Strawboss replaces, served as their clients know them: one file a system's part.
 //!
-//! `sessions` and `socket` are the terminal service's. `/api/pending-tickets` and its neighbours, the ticket daemon's, belong
+//! `sessions`, `socket` and `accounts` are the terminal service's. `/api/pending-tickets` and its neighbours, the ticket daemon's, belong
 //! beside them. Nothing here decides: old words are turned into ours, the engine is asked, and the answer is put into old
 //! words again. docs/old-clients.md says what differs. These paths are not in the API's description: they are nobody's future.
 
+pub(crate) mod accounts;
 pub(crate) mod legacy;
 pub(crate) mod sessions;
 pub(crate) mod socket;
@@ -35,9 +36,27 @@ pub(crate) fn guarded(prefix: &str) -> Router<AppState> {
         .route(&at("/workspaces"), get(sessions::workspaces))
 }
 
+/// Where people sign in and say who they are: below [`EDGE`] and without it, since the old nginx had them at both.
+pub(crate) fn open(prefix: &str) -> Router<AppState> {
+    let at = |path: &str| format!("{prefix}{path}");
+    Router::new().route(&at("/auth/register"), post(accounts::register)).route(&at("/auth/login"), post(accounts::login))
+}
+
+/// The account of whoever has signed in: any scope may read and change its own.
+pub(crate) fn any_scope(prefix: &str) -> Router<AppState> {
+    let at = |path: &str| format!("{prefix}{path}");
+    Router::new()
+        .route(&at("/me"), get(accounts::me))
+        .route(&at("/me/projects"), get(accounts::projects).put(accounts::projects_set))
+}
+
 /// What the listener without sign-in serves, at the terminal service's own paths.
 fn bare() -> Router<AppState> {
-    guarded("").route("/health", get(legacy::health)).route("/ws/sessions/{id}", get(session_terminal))
+    guarded("")
+        .merge(open(""))
+        .merge(any_scope(""))
+        .route("/health", get(legacy::health))
+        .route("/ws/sessions/{id}", get(session_terminal))
 }
 
 /// An error as old clients read one, with our own words beside it.

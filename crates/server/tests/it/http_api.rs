@@ -220,6 +220,7 @@ async fn a_taken_port_is_said_with_what_to_do() {
             cookie_key: [0; 32],
             public_names: Vec::new(),
             metrics_on_loopback: false,
+            registration: false,
             trusted_proxies: Vec::new(),
         },
         drain: std::time::Duration::from_secs(1),

@@ -223,6 +223,7 @@ fn shown(settings: &Settings) -> Value {
                 TrustedProxy::Name(name) => name.clone(),
             }).collect::<Vec<_>>(),
             "metrics_on_loopback": settings.server.metrics_on_loopback,
+            "registration": if settings.server.registration { "open" } else { "closed" },
             "legacy_listen": settings.server.legacy_listen.map(|address| address.to_string()),
         },
         "database": match &settings.database {

@@ -123,6 +123,7 @@ pub(super) fn server(
     let mut trusted_proxies = Vec::new();
     let mut public_url = None;
     let mut metrics_on_loopback = false;
+    let mut registration = false;
     if let Some(mut table) = table {
         if let Some(field) = table.get("listen") {
             let text = field.text(problems);
@@ -164,6 +165,8 @@ pub(super) fn server(
             }
         }
         metrics_on_loopback = table.read("metrics_on_loopback", problems, Field::boolean).unwrap_or_default();
+        let words = [("closed", false), ("open", true)];
+        registration = table.read("registration", problems, |field, problems| field.choice(&words, problems)).unwrap_or_default();
         table.finish(problems);
     }
     if let Some((text, origin)) = overruled(&environment::LISTEN, environment, flags.listen.as_ref(), "--listen") {
@@ -215,6 +218,7 @@ pub(super) fn server(
         public_names,
         public_url,
         trusted_proxies,
+        registration,
         metrics_on_loopback,
     })
 }

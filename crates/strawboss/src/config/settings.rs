@@ -53,6 +53,8 @@ pub(crate) struct Server {
     pub(crate) public_url: Option<String>,
     /// Proxies whose word about who asks is taken.
     pub(crate) trusted_proxies: Vec<TrustedProxy>,
+    /// Whether anybody may make an account; else admins alone.
+    pub(crate) registration: bool,
     /// Whether `/metrics` answers this machine without a token.
     pub(crate) metrics_on_loopback: bool,
 }

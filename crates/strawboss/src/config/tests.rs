@@ -67,7 +67,7 @@ fn the_example_of_the_design_is_read() {
 #[test]
 fn everything_can_be_said() {
     let text = "
-server: { listen: 'localhost:8080', data_dir: /var/lib/crew, doors_dir: /doors, legacy_listen: '127.0.0.1:5001', public_names: [crew.example.org], metrics_on_loopback: true }
+server: { listen: 'localhost:8080', data_dir: /var/lib/crew, doors_dir: /doors, legacy_listen: '127.0.0.1:5001', registration: open, public_names: [crew.example.org], metrics_on_loopback: true }
 database: sqlite
 log: { level: 'info,strawboss_engine=debug', format: json }
 sessions: { tmux: true, socket: /tmp/tmux-1000/default, discover: 2m }
@@ -106,6 +106,7 @@ projects:
     let csv = csv(&settings.backlogs[0]);
     assert_eq!((csv.watch_interval, csv.in_review), (Duration::from_mins(2), BacklogStatus::Queued));
     assert_eq!(settings.server.legacy_listen, Some("127.0.0.1:5001".parse().unwrap()));
+    assert!(settings.server.registration);
     assert!(settings.sessions.tmux && settings.sessions.socket == Some("/tmp/tmux-1000/default".into()));
     assert_eq!(settings.agents.claude, ClaudeSource::Version("2.1.329".to_owned()));
     assert_eq!(settings.projects[&name("Short")].repository, Repository::Directory("/work-folder/repo".into()));

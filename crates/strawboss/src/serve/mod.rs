@@ -244,6 +244,7 @@ impl Service {
                 cookie_key: secrets.cookie_key,
                 public_names: settings.server.public_names.clone(),
                 metrics_on_loopback: settings.server.metrics_on_loopback,
+                registration: settings.server.registration,
                 trusted_proxies: settings.server.trusted_proxies.clone(),
             },
             drain: DRAIN,

@@ -60,6 +60,7 @@ fn after_restart(old: &Settings, new: &Settings) -> Vec<String> {
     add("server.public_names", old.server.public_names != new.server.public_names);
     add("server.trusted_proxies", old.server.trusted_proxies != new.server.trusted_proxies);
     add("server.metrics_on_loopback", old.server.metrics_on_loopback != new.server.metrics_on_loopback);
+    add("server.registration", old.server.registration != new.server.registration);
     add("database", old.database != new.database);
     add("backlogs", old.backlogs != new.backlogs);
     add("runner.type", old.runner.kind != new.runner.kind);

@@ -151,6 +151,8 @@ pub(crate) struct Options {
     pub(crate) tmux: Option<PathBuf>,
     /// Whether old clients are served without sign-in.
     pub(crate) legacy: bool,
+    /// Whether anybody may make an account.
+    pub(crate) open_registration: bool,
 }
 
 impl Default for Options {
@@ -161,6 +163,7 @@ impl Default for Options {
             metrics_on_loopback: false,
             tmux: None,
             legacy: false,
+            open_registration: false,
         }
     }
 }
@@ -187,6 +190,7 @@ async fn listen(engine: &Engine, options: &Options) -> Server {
             cookie_key: [3; 32],
             public_names: options.public_names.clone(),
             metrics_on_loopback: options.metrics_on_loopback,
+            registration: options.open_registration,
             trusted_proxies: Vec::new(),
         },
         drain: Duration::from_mins(1),
