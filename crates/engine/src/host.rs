@@ -11,6 +11,7 @@ use std::time::Duration;
 use strawboss_core::project::Repository;
 use strawboss_core::terminals::{HostSession, HostTerminal, HostWindow, NewHostSession, Terminals, TerminalsError};
 use strawboss_core::{SessionId, Timestamp};
+use strawboss_protocol::api::{SessionSource, SessionView};
 
 /// Where the host's terminals are reached, and how often they are looked at.
 #[derive(Clone)]
@@ -97,6 +98,20 @@ impl Engine {
                 None => Err(error.into()),
             },
         }
+    }
+
+    /// The same, as the API says them.
+    pub async fn host_session_views(&self) -> Result<Vec<SessionView>, Refused> {
+        let view = |one: HostSession| SessionView {
+            id: one.id.to_string(),
+            run: None,
+            source: if one.discovered { SessionSource::Discovered } else { SessionSource::Made },
+            command: one.command,
+            live: true,
+            viewers: one.attached,
+            bytes: None,
+        };
+        Ok(self.host_session_list().await?.into_iter().map(view).collect())
     }
 
     /// One session of the host.

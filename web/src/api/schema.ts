@@ -363,7 +363,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sessions of live runs, and of the newest finished ones. */
+        /** Sessions of live runs and of the newest finished ones, and for `admin` those of the host, where they are served. */
         get: operations["session_list"];
         put?: never;
         post?: never;
@@ -1332,19 +1332,28 @@ export interface components {
             /** @enum {string} */
             type: "error";
         };
+        /**
+         * @description Where a session comes from.
+         * @enum {string}
+         */
+        SessionSource: "run" | "made" | "discovered";
         /** @description A session that can be attached to. */
         SessionView: {
             /**
              * Format: int64
-             * @description Terminal bytes so far.
+             * @description Terminal bytes so far; none: nobody counts them.
              */
-            bytes: number;
-            /** @description Its id: the run's. */
+            bytes?: number | null;
+            /** @description What runs in it: an agent, or a command of the host. */
+            command: string;
+            /** @description Its id: the run's, or one of the host's. */
             id: string;
-            /** @description Whether the run is live. */
+            /** @description Whether more than a recording is to come. */
             live: boolean;
-            /** @description Its run. */
-            run: string;
+            /** @description Its run; none: it stands free of runs. */
+            run?: string | null;
+            /** @description Where it comes from. */
+            source: components["schemas"]["SessionSource"];
             /**
              * Format: int32
              * @description People attached now.

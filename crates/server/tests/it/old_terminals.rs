@@ -151,6 +151,12 @@ async fn a_session_is_made_listed_kept_and_ended() {
     assert_eq!(ids(&list), ["build-1", "byhand", "put-1"]);
     assert_eq!(list["sessions"][1]["source"], "discovered");
     assert_eq!(tmux.tmux(&["display-message", "-p", "-t", "=put-1:", "#{pane_current_command}"]).trim(), "cat");
+    let ours = served.json(served.admin("GET", "/api/v1/sessions")).await;
+    let seen = |at: usize| (ours[at]["id"].clone(), ours[at]["source"].clone(), ours[at]["run"].clone());
+    assert_eq!(seen(0), (json!("build-1"), json!("made"), Value::Null));
+    assert_eq!(seen(1), (json!("byhand"), json!("discovered"), Value::Null));
+    let (read, _) = served.token("write").await;
+    assert_eq!(served.json(served.ask("GET", "/api/v1/sessions").bearer_auth(&read)).await, json!([]));
     let kept = served.json(served.admin("POST", "/api/sessions/byhand/keepalive")).await;
     assert_eq!(kept["session"]["source"], "discovered", "that it is kept does not make it ours");
     let windows = served.json(served.admin("GET", "/api/sessions/byhand/windows")).await;
@@ -408,4 +414,28 @@ async fn clients_that_cannot_sign_in_have_a_listener_on_loopback() {
         assert_eq!(served.status(ask("GET", other)).await.0, 404, "{other}");
     }
     assert_eq!(served.status(ask("DELETE", "/sessions/bare")).await.0, 204);
+}
+
+#[tokio::test]
+async fn our_own_protocol_reaches_the_host_as_well() {
+    let tmux = OwnTmux::new();
+    let served = with(&tmux).await;
+    served.json(served.admin("POST", "/api/sessions").json(&json!({ "sessionId": "ours", "command": "cat" }))).await;
+    let bearer = format!("Bearer {ADMIN}");
+    let headers = [("authorization", bearer.as_str()), ("sec-websocket-protocol", "strawboss.v1")];
+    let mut ours = Old::at(served.addr, "/ws/sessions/ours", &headers).await.unwrap();
+    assert_eq!(ours.said().await, json!({ "type": "ready", "session": "ours", "offset": 0, "live": true }));
+    ours.say(json!({ "type": "resize", "cols": 90, "rows": 30 })).await;
+    ours.socket.send(Message::binary(&b"raw bytes\r"[..])).await.unwrap();
+    while !ours.shown.contains("raw bytes") {
+        match soon("bytes", ours.socket.next()).await.unwrap().unwrap() {
+            Message::Binary(bytes) => ours.shown += &String::from_utf8_lossy(&bytes),
+            Message::Ping(_) | Message::Pong(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let (write, _) = served.token("write").await;
+    let bearer = format!("Bearer {write}");
+    let headers = [("authorization", bearer.as_str()), ("sec-websocket-protocol", "strawboss.v1")];
+    assert_eq!(Old::at(served.addr, "/ws/sessions/ours", &headers).await.err(), Some(403));
 }
