@@ -26,6 +26,7 @@ shellcheck      shellcheck  the scripts are checked with it
 chromium        chromium    the web pages are tested in a real browser
 postgresql      -           the state is tested on a real server, started by the tests with data of its own
 nginx-light     nginx       the bench of the gateway is run beside it
+tmux            tmux        sessions of the host are tested with it, on servers of the tests' own
 systemd         systemd-analyze  the unit for servers without Compose is judged by it; nothing of it is started
 "
 

@@ -97,6 +97,21 @@ string_id!(
     }
 );
 
+string_id!(
+    /// A session that stands free of runs.
+    SessionId, "session id", 64, "letters, digits, dashes and underscores, 64 at most", |text| {
+        text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    }
+);
+
+impl SessionId {
+    /// What is left of a text when everything that no id has is dropped; none: nothing is left.
+    pub fn kept(text: &str) -> Option<Self> {
+        let kept: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(64).collect();
+        (!kept.is_empty()).then_some(Self(kept))
+    }
+}
+
 impl TaskId {
     /// The key of the `number`th task of a project: the project's name as a slug of at most 48 bytes, and the number.
     pub fn nth(project: &ProjectName, number: u64) -> Self {
@@ -166,7 +181,7 @@ impl SandboxId {
 
 #[cfg(test)]
 mod tests {
-    use super::{ProjectName, RunId, SandboxId, TaskId};
+    use super::{ProjectName, RunId, SandboxId, SessionId, TaskId};
     use crate::runner::Purpose;
 
     #[test]
@@ -181,6 +196,17 @@ mod tests {
         assert_eq!(SandboxId::parse(sandbox.as_str()).unwrap().run(), run);
         assert_eq!(run.task(), task);
         assert_eq!(TaskId::nth(&ProjectName::parse("日本").unwrap(), 1).as_str(), "task-1");
+    }
+
+    #[test]
+    fn of_a_sessions_id_only_what_is_safe_is_kept() {
+        for (text, kept) in
+            [("build_1-A", "build_1-A"), ("../etc/pass wd", "etcpasswd"), ("=$1:0.%2", "102"), ("ü;kill-server", "kill-server")]
+        {
+            assert_eq!(SessionId::kept(text).unwrap().as_str(), kept);
+        }
+        assert_eq!(SessionId::kept(&"x".repeat(90)).unwrap().as_str(), "x".repeat(64));
+        assert_eq!(SessionId::kept("…/."), None);
     }
 
     #[test]

@@ -14,9 +14,10 @@ pub mod run;
 pub mod runner;
 pub mod store;
 pub mod task;
+pub mod terminals;
 pub mod time;
 
-pub use id::{IdError, ProjectName, RunId, SandboxId, TaskId};
+pub use id::{IdError, ProjectName, RunId, SandboxId, SessionId, TaskId};
 pub use project::{AgentKind, Project};
 pub use run::{Run, RunOutcome, RunState};
 pub use task::{BlockCode, BlockReason, Dependency, Task, TaskState, TransitionError};

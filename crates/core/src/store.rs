@@ -134,6 +134,27 @@ pub struct ApiToken {
     pub expires_at: Option<Timestamp>,
 }
 
+/// A person who signs in with a name and a password. The password itself is never stored.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// What the person signs in as.
+    pub username: String,
+    /// A slow hash of the password, with its salt and parameters (PHC's string format).
+    pub password_hash: String,
+    /// `admin`, `write` or `read`: what the account's tokens allow.
+    pub scope: String,
+    /// What the person works on, in an order of their own.
+    pub projects: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("username", &self.username).field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
 /// Why the store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -231,6 +252,16 @@ pub trait Store: Send + Sync {
     async fn token_list(&self) -> Result<Vec<ApiToken>, StoreError>;
     /// Removes a token; false when there is none of that id.
     async fn token_remove(&self, id: &str) -> Result<bool, StoreError>;
+    /// Adds an account; a conflict when there is one of that name.
+    async fn account_add(&self, account: &Account) -> Result<(), StoreError>;
+    /// One account.
+    async fn account(&self, username: &str) -> Result<Option<Account>, StoreError>;
+    /// Every account, by name.
+    async fn account_list(&self) -> Result<Vec<Account>, StoreError>;
+    /// Replaces an account; false when there is none of that name.
+    async fn account_set(&self, account: &Account) -> Result<bool, StoreError>;
+    /// Removes an account; false when there is none of that name.
+    async fn account_remove(&self, username: &str) -> Result<bool, StoreError>;
     /// A value of the installation (its id, for one), set once: gives back what is there.
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError>;
     /// What people call this kind of store: `sqlite`.

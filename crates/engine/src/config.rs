@@ -1,5 +1,6 @@
 //! What the engine is started with.
 
+use crate::host::HostTerminals;
 use crate::ports::{Clock, Doors};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub struct EngineConfig {
     pub public_url: Option<String>,
     /// What is kept for how long.
     pub retention: strawboss_core::retention::Retention,
+    /// The host's own terminals; none: they are not served.
+    pub host: Option<HostTerminals>,
     /// This program's version, for people.
     pub version: String,
 }
@@ -78,6 +81,7 @@ impl EngineConfig {
             report_limit: strawboss_protocol::supervisor::MAX_SANDBOX_REPORTS,
             public_url: None,
             retention: strawboss_core::retention::Retention::default(),
+            host: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

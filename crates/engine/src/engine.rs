@@ -6,12 +6,12 @@ use crate::git::mirror;
 use crate::health::{self, Part};
 use crate::link::{GitAccess, Reach, SupervisorLink};
 use crate::shared::{Shared, lock};
-use crate::{landing, outbox, reconcile, retention, scheduler, supervise, sync};
+use crate::{host, landing, outbox, reconcile, retention, scheduler, supervise, sync};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strawboss_core::project::Catalog;
-use strawboss_core::store::ApiToken;
+use strawboss_core::store::{Account, ApiToken};
 use strawboss_core::{ProjectName, RunId, SandboxId};
 use strawboss_protocol::api::{NewToken, TokenView};
 use strawboss_protocol::supervisor::TokenGrant;
@@ -41,6 +41,7 @@ impl Engine {
         shared.tracker.spawn(scheduler::write_down(Arc::clone(shared)));
         shared.tracker.spawn(outbox::run(Arc::clone(shared)));
         shared.tracker.spawn(retention::run(Arc::clone(shared)));
+        shared.tracker.spawn(host::follow(Arc::clone(shared)));
         for source in shared.config.sources.clone() {
             shared.tracker.spawn(sync::follow(Arc::clone(shared), source));
         }
@@ -110,6 +111,31 @@ impl Engine {
     /// The token that this secret belongs to and that is not over.
     pub async fn token_check(&self, secret: &str) -> Result<Option<ApiToken>, Refused> {
         self.shared.token_check(secret).await
+    }
+
+    /// Makes an account, from a hash of its password.
+    pub async fn account_add(&self, name: &str, password_hash: String, scope: &str) -> Result<Account, Refused> {
+        self.shared.account_add(name, password_hash, scope).await
+    }
+
+    /// An account, if there is one of that name.
+    pub async fn account(&self, name: &str) -> Result<Option<Account>, Refused> {
+        self.shared.account(name).await
+    }
+
+    /// The account that a token, by its id, was given to.
+    pub async fn account_by_token(&self, token: &str) -> Result<Account, Refused> {
+        self.shared.account_by_token(token).await
+    }
+
+    /// Keeps another list of projects with the account that a token was given to.
+    pub async fn account_projects(&self, token: &str, projects: Vec<String>) -> Result<Account, Refused> {
+        self.shared.account_projects(token, projects).await
+    }
+
+    /// Makes a token for an account whose password was right: its secret.
+    pub async fn account_sign_in(&self, account: &Account) -> Result<String, Refused> {
+        self.shared.account_sign_in(account).await
     }
 
     /// Gives a door's first caller the control token; refused ever after.

@@ -4,6 +4,7 @@
 //! reaches the world through the ports of the core (store, backlog, runner) and the `git` program, and knows neither
 //! HTTP nor SQL nor Docker.
 
+mod accounts;
 mod bound;
 pub mod cause;
 mod commands;
@@ -16,6 +17,7 @@ mod fault;
 mod figures;
 mod git;
 mod health;
+mod host;
 mod landing;
 pub mod link;
 mod metering;
@@ -41,5 +43,6 @@ pub use error::Refused;
 pub use events::Events;
 pub use figures::Figures;
 pub use git::bundle::{bundle_mirror, mirror_of_bundle};
+pub use host::HostTerminals;
 pub use queries::TaskQuery;
 pub use session::{Viewer, ViewerFrame};

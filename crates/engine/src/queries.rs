@@ -14,8 +14,8 @@ use strawboss_core::store::TaskFilter;
 use strawboss_core::task::Task;
 use strawboss_core::{RunId, TaskId, TaskState};
 use strawboss_protocol::api::{
-    DiffStat, DiffView, Page, ProjectView, ReviewView, RunDetail, RunEvent, RunView, SessionView, StateCount, StatusView,
-    TaskView,
+    DiffStat, DiffView, Page, ProjectView, ReviewView, RunDetail, RunEvent, RunView, SessionSource, SessionView, StateCount,
+    StatusView, TaskView,
 };
 
 /// The most that a list gives at once.
@@ -196,7 +196,15 @@ impl Engine {
             .iter()
             .map(|run| {
                 let (bytes, viewers) = self.shared.hub.count(&run.id).unwrap_or_default();
-                SessionView { id: run.id.to_string(), run: run.id.to_string(), live: run.is_live(), viewers, bytes }
+                SessionView {
+                    id: run.id.to_string(),
+                    run: Some(run.id.to_string()),
+                    source: SessionSource::Run,
+                    command: run.agent.word().to_owned(),
+                    live: run.is_live(),
+                    viewers,
+                    bytes: Some(bytes),
+                }
             })
             .collect())
     }

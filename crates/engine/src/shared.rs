@@ -4,6 +4,7 @@ use crate::cause::Causes;
 use crate::config::{EngineConfig, Parts};
 use crate::events::Bus;
 use crate::health::Health;
+use crate::host::HostSeen;
 use crate::metering::Pending;
 use crate::sandbox::Present;
 use crate::session::Hub;
@@ -73,6 +74,8 @@ pub(crate) struct Shared {
     exchanges: Locks<String>,
     /// Since when the oldest queued task has been queued, as the last round saw it; 0: none is.
     pub(crate) queued_since: AtomicI64,
+    /// Sessions of the host as last observed.
+    pub(crate) host: HostSeen,
     /// Held while retention is applied.
     pub(crate) keeping: tokio::sync::Mutex<()>,
     pub(crate) draining: AtomicBool,
@@ -129,6 +132,7 @@ impl Shared {
             mirrors: Locks::default(),
             exchanges: Locks::default(),
             queued_since: AtomicI64::new(0),
+            host: HostSeen::default(),
             keeping: tokio::sync::Mutex::new(()),
             draining: AtomicBool::new(false),
             drained_at: AtomicI64::new(0),

@@ -7,9 +7,9 @@ use strawboss_core::store::ApiToken;
 use strawboss_protocol::api::{NewToken, TokenView};
 
 /// The words that a scope can be, from least to most.
-const SCOPES: [&str; 3] = ["read", "write", "admin"];
+pub(crate) const SCOPES: [&str; 3] = ["read", "write", "admin"];
 /// What secrets begin with, so that scanners and people know them.
-const PREFIX: &str = "sb_";
+pub(crate) const PREFIX: &str = "sb_";
 const DAY_MS: i64 = 86_400_000;
 
 fn view(token: ApiToken, secret: Option<String>) -> TokenView {

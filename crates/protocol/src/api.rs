@@ -377,16 +377,33 @@ pub struct ProjectView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionView {
-    /// Its id: the run's.
+    /// Its id: the run's, or one of the host's.
     pub id: String,
-    /// Its run.
-    pub run: String,
-    /// Whether the run is live.
+    /// Its run; none: it stands free of runs.
+    pub run: Option<String>,
+    /// Where it comes from.
+    pub source: SessionSource,
+    /// What runs in it: an agent, or a command of the host.
+    pub command: String,
+    /// Whether more than a recording is to come.
     pub live: bool,
     /// People attached now.
     pub viewers: u32,
-    /// Terminal bytes so far.
-    pub bytes: u64,
+    /// Terminal bytes so far; none: nobody counts them.
+    pub bytes: Option<u64>,
+}
+
+/// Where a session comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SessionSource {
+    /// A run has it.
+    Run,
+    /// It was made here, on the host.
+    Made,
+    /// Somebody else made it on the host.
+    Discovered,
 }
 
 /// A source of work as observed.
@@ -513,6 +530,10 @@ pub struct TokenView {
     /// The secret, once.
     pub secret: Option<String>,
 }
+
+/// The WebSocket subprotocol of `/ws/sessions/{id}`: who offers it speaks with the messages below. Others are taken for
+/// clients of the terminal service that Strawboss replaces.
+pub const SESSION_PROTOCOL: &str = "strawboss.v1";
 
 /// Text frames of `/ws/sessions/{id}` from the server. Binary frames are terminal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,14 @@
-//! What starts and stops sandboxes, and the doors that are their one way out.
+//! What starts and stops sandboxes, the doors that are their one way out, and terminals of the host.
 //!
 //! [`DockerRunner`] makes containers without a network, [`ProcessRunner`] makes plain processes without a wall; both
-//! speak the port [`strawboss_core::runner::Runner`]. [`door`] makes the sockets that supervisors dial. Nothing here
+//! speak the port [`strawboss_core::runner::Runner`]. [`door`] makes the sockets that supervisors dial. [`tmux`] speaks
+//! [`strawboss_core::terminals::Terminals`]. Nothing here
 //! decides what runs, keeps state of runs, or understands what travels through a door.
 
 pub mod docker;
 pub mod door;
 pub mod process;
+pub mod tmux;
 
 mod keyed;
 mod tree;
@@ -14,6 +16,7 @@ mod tree;
 pub use docker::{DockerConfig, DockerRunner, DoorsVolume, EngineFacts};
 pub use door::{Door, DoorStream, SocketDoor, SocketDoors};
 pub use process::{ProcessConfig, ProcessRunner};
+pub use tmux::{Tmux, TmuxConfig};
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write;

@@ -1,6 +1,7 @@
 //! How routes, guards and headers are put together.
 
 use crate::auth::guard;
+use crate::compat;
 use crate::error::ApiError;
 use crate::request_id;
 use crate::routes;
@@ -21,11 +22,15 @@ use tracing::Instrument;
 
 /// The whole interface.
 pub(crate) fn app(state: AppState, pages: Arc<dyn Pages>) -> Router {
-    let guarded = Router::from(routes::guarded()).route_layer(from_fn_with_state(state.clone(), guard::by_method));
-    let any_scope = Router::from(routes::any_scope()).route_layer(from_fn_with_state(state.clone(), guard::any));
+    let guarded = Router::from(routes::guarded()).merge(compat::guarded(compat::EDGE));
+    let guarded = guarded.route_layer(from_fn_with_state(state.clone(), guard::by_method));
+    let any_scope = [compat::EDGE, ""].map(compat::any_scope).into_iter().fold(Router::from(routes::any_scope()), Router::merge);
+    let any_scope = any_scope.route_layer(from_fn_with_state(state.clone(), guard::any));
     let admin = Router::from(routes::admin()).route_layer(from_fn_with_state(state.clone(), guard::admin));
     let measured = Router::from(routes::measured()).route_layer(from_fn_with_state(state.clone(), guard::measured));
-    Router::from(routes::open())
+    let router = Router::from(routes::open())
+        .merge(compat::open(compat::EDGE))
+        .merge(compat::open(""))
         .merge(guarded)
         .merge(any_scope)
         .merge(admin)
@@ -36,7 +41,13 @@ pub(crate) fn app(state: AppState, pages: Arc<dyn Pages>) -> Router {
         })
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CompressionLayer::new().compress_when(worth_packing))
-        .layer(from_fn_with_state(state.clone(), guard::host))
+        .layer(from_fn_with_state(state.clone(), guard::host));
+    dressed(router, state)
+}
+
+/// What every interface does with its requests and answers, whoever may ask.
+pub(crate) fn dressed(router: Router<AppState>, state: AppState) -> Router {
+    router
         .layer(from_fn(secure))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clone(), observe))

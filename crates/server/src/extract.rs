@@ -66,11 +66,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 #[derive(Debug)]
 pub(crate) struct QueryOf<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match Query::<T>::from_request_parts(parts, state).await {
+impl<T: DeserializeOwned> QueryOf<T> {
+    /// Reads an address's.
+    pub(crate) fn of(uri: &http::Uri) -> Result<Self, ApiError> {
+        match Query::<T>::try_from_uri(uri) {
             Ok(Query(query)) => Ok(Self(query)),
             Err(rejection) => {
                 let why = match &rejection {
@@ -80,6 +79,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
                 Err(ApiError::invalid(why, "See /api/openapi.json for what can be asked."))
             }
         }
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        Self::of(&parts.uri)
     }
 }
 

@@ -5,7 +5,9 @@
 //! belongs to the engine; keys belong to the gateway.
 
 pub(crate) mod app;
+pub(crate) mod attached;
 pub mod auth;
+pub(crate) mod compat;
 pub mod door;
 pub mod error;
 pub(crate) mod extract;

@@ -35,7 +35,7 @@ impl Recording {
         } else {
             let sessions = engine.session_list().await?;
             let listed = sessions.into_iter().find(|session| session.id == run.as_str());
-            Some(listed.map_or(viewer.offset(), |session| session.bytes))
+            Some(listed.and_then(|session| session.bytes).unwrap_or(viewer.offset()))
         };
         // What is recorded comes at once; when the beginning is no longer kept, that is said first.
         let mut offset = viewer.offset();

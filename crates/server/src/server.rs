@@ -2,6 +2,7 @@
 
 use crate::app::app;
 use crate::auth::{Auth, AuthConfig, TokenCheck};
+use crate::compat::legacy;
 use crate::listen::{ListenError, listen};
 use crate::measure::Measure;
 use crate::openapi;
@@ -47,17 +48,26 @@ const UPKEEP: Duration = Duration::from_secs(30);
 pub struct ServerConfig {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where the terminal service's own paths are served without sign-in; none: nowhere. On loopback only.
+    pub legacy_listen: Option<SocketAddr>,
     /// How callers are known. There is no way to turn this off.
     pub auth: AuthConfig,
     /// How long requests and streams may take to end when the server is asked to stop; then they are cut off.
     pub drain: Duration,
 }
 
-/// A server that has its port.
-pub struct Server {
+/// A port, and what is served at it.
+struct Place {
     listener: TcpListener,
     addr: SocketAddr,
     app: Router,
+}
+
+/// A server that has its port.
+pub struct Server {
+    main: Place,
+    /// Nobody signs in there.
+    legacy: Option<Place>,
     state: AppState,
     cut: CancellationToken,
     drain: Duration,
@@ -69,6 +79,9 @@ pub enum BindError {
     /// The port.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// It would be open to everybody.
+    #[error("`server.legacy_listen` is {0}, which others than this machine reach: nobody signs in there. Use 127.0.0.1 or [::1]")]
+    LegacyNotLoopback(SocketAddr),
     /// A defect.
     #[error("the API's own description cannot be written: {0}")]
     Document(#[from] serde_json::Error),
@@ -99,8 +112,10 @@ impl Server {
         measure: Measure,
         operations: Operations,
     ) -> Result<Self, BindError> {
-        let listener = listen(config.listen).await?;
-        let addr = listener.local_addr().map_err(|source| ListenError::Other { addr: config.listen, source })?;
+        if let Some(legacy) = config.legacy_listen.filter(|legacy| !legacy.ip().is_loopback()) {
+            return Err(BindError::LegacyNotLoopback(legacy));
+        }
+        let (listener, addr) = bound(config.listen).await?;
         if !addr.ip().is_loopback() {
             tracing::warn!(%addr, "listening beyond this machine, without TLS: put a proxy with TLS in front, or use an SSH tunnel");
         }
@@ -116,12 +131,26 @@ impl Server {
             tracker: TaskTracker::new(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         };
-        Ok(Self { listener, addr, app: app(state.clone(), Arc::new(Embedded)), state, cut, drain: config.drain })
+        let legacy = match config.legacy_listen {
+            Some(wanted) => {
+                let (listener, addr) = bound(wanted).await?;
+                tracing::warn!(%addr, "serving the terminal service's paths without sign-in: every program of this machine may use them");
+                Some(Place { listener, addr, app: legacy::app(state.clone(), addr) })
+            }
+            None => None,
+        };
+        let main = Place { listener, addr, app: app(state.clone(), Arc::new(Embedded)) };
+        Ok(Self { main, legacy, state, cut, drain: config.drain })
     }
 
     /// Where it listens: the real port when 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
-        self.addr
+        self.main.addr
+    }
+
+    /// Where it serves old clients without sign-in.
+    pub fn legacy_addr(&self) -> Option<SocketAddr> {
+        self.legacy.as_ref().map(|place| place.addr)
     }
 
     /// Serves until `shutdown`, then takes nothing new, lets requests end and streams say goodbye, and cuts off what
@@ -129,29 +158,41 @@ impl Server {
     pub async fn serve(self, shutdown: CancellationToken) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut upkeep = tokio::time::interval(UPKEEP);
-        tracing::info!(addr = %self.addr, "serving");
+        tracing::info!(addr = %self.main.addr, "serving");
         loop {
-            tokio::select! {
+            let legacy = async {
+                match &self.legacy {
+                    Some(place) => (place, accept(&place.listener, &places).await),
+                    None => std::future::pending().await,
+                }
+            };
+            let main = async { (&self.main, accept(&self.main.listener, &places).await) };
+            let (at, accepted) = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                _ = upkeep.tick() => self.state.measure.upkeep(),
-                accepted = accept(&self.listener, &places) => match accepted {
-                    Ok((stream, addr, place)) => {
-                        let life = connection(self.app.clone(), stream, addr, self.state.shutdown.clone());
-                        let cut = self.cut.clone();
-                        self.state.tracker.spawn(async move {
-                            cut.run_until_cancelled(life).await;
-                            drop(place);
-                        });
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
+                _ = upkeep.tick() => {
+                    self.state.measure.upkeep();
+                    continue;
+                }
+                accepted = main => accepted,
+                accepted = legacy => accepted,
+            };
+            match accepted {
+                Ok((stream, addr, place)) => {
+                    let life = connection(at.app.clone(), stream, addr, self.state.shutdown.clone());
+                    let cut = self.cut.clone();
+                    self.state.tracker.spawn(async move {
+                        cut.run_until_cancelled(life).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
-        drop(self.listener);
+        drop((self.main, self.legacy));
         self.state.shutdown.cancel();
         self.state.tracker.close();
         let open = self.state.tracker.len();
@@ -161,6 +202,12 @@ impl Server {
             self.cut.cancel();
         }
     }
+}
+
+async fn bound(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let listener = listen(wanted).await?;
+    let addr = listener.local_addr().map_err(|source| ListenError::Other { addr: wanted, source })?;
+    Ok((listener, addr))
 }
 
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {

@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, Row};
 use strawboss_core::Timestamp;
 use strawboss_core::run::{Run, Sandbox};
-use strawboss_core::store::{ApiToken, ChangeSet, NewMessage, StoreError, StoredReport};
+use strawboss_core::store::{Account, ApiToken, ChangeSet, NewMessage, StoreError, StoredReport};
 use strawboss_core::task::Task;
 
 type Statement = Query<'static, Any, AnyArguments>;
@@ -284,6 +284,64 @@ impl Step for RemoveToken<'_> {
 
     async fn take(&self, connection: &mut AnyConnection) -> Result<bool, Failure> {
         let removed = sqlx::query("DELETE FROM tokens WHERE id = $1").bind(self.0).execute(&mut *connection).await?;
+        Ok(removed.rows_affected() > 0)
+    }
+}
+
+/// What an account's setting is called, before its name. Accounts are few and only ever asked for by name, so that they need
+/// no table of their own.
+pub(crate) const ACCOUNT: &str = "account/";
+
+/// The setting that holds an account: its name and value.
+fn account_setting(account: &Account) -> Result<(String, String), StoreError> {
+    let body = serde_json::to_string(account).map_err(|error| StoreError::Refused {
+        what: "account",
+        id: account.username.clone(),
+        why: error.to_string(),
+    })?;
+    Ok((format!("{ACCOUNT}{}", account.username), body))
+}
+
+/// Adds an account.
+pub(crate) struct AddAccount<'a>(pub(crate) &'a Account);
+
+impl Step for AddAccount<'_> {
+    type Value = ();
+
+    async fn take(&self, connection: &mut AnyConnection) -> Result<(), Failure> {
+        let (name, body) = account_setting(self.0)?;
+        let text = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        let added = sqlx::query(text).bind(name).bind(body).execute(&mut *connection).await?;
+        if added.rows_affected() > 0 {
+            return Ok(());
+        }
+        Err(StoreError::Conflict { what: "account", id: self.0.username.clone() }.into())
+    }
+}
+
+/// Replaces an account; false when there is none of that name.
+pub(crate) struct SetAccount<'a>(pub(crate) &'a Account);
+
+impl Step for SetAccount<'_> {
+    type Value = bool;
+
+    async fn take(&self, connection: &mut AnyConnection) -> Result<bool, Failure> {
+        let (name, body) = account_setting(self.0)?;
+        let text = "UPDATE settings SET value = $2 WHERE name = $1";
+        let set = sqlx::query(text).bind(name).bind(body).execute(&mut *connection).await?;
+        Ok(set.rows_affected() > 0)
+    }
+}
+
+/// Removes an account; false when there is none of that name.
+pub(crate) struct RemoveAccount<'a>(pub(crate) &'a str);
+
+impl Step for RemoveAccount<'_> {
+    type Value = bool;
+
+    async fn take(&self, connection: &mut AnyConnection) -> Result<bool, Failure> {
+        let name = format!("{ACCOUNT}{}", self.0);
+        let removed = sqlx::query("DELETE FROM settings WHERE name = $1").bind(name).execute(&mut *connection).await?;
         Ok(removed.rows_affected() > 0)
     }
 }

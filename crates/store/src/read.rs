@@ -1,6 +1,8 @@
 //! The store's port: what is asked of it.
 
-use crate::commit::{AddToken, Beat, InitSetting, NextNumbers, NoteFailure, RemoveToken};
+use crate::commit::{
+    ACCOUNT, AddAccount, AddToken, Beat, InitSetting, NextNumbers, NoteFailure, RemoveAccount, RemoveToken, SetAccount,
+};
 use crate::entity::{Entity, from_row};
 use crate::error::Failure;
 use crate::sql::SqlStore;
@@ -11,7 +13,7 @@ use sqlx::{Any, AssertSqlSafe, Row};
 use std::collections::HashMap;
 use strawboss_core::run::{Run, Sandbox};
 use strawboss_core::store::{
-    ApiToken, ChangeSet, Message, OUTBOX_HORIZON_MS, ReportTotal, Store, StoreError, StoredReport, TaskFilter,
+    Account, ApiToken, ChangeSet, Message, OUTBOX_HORIZON_MS, ReportTotal, Store, StoreError, StoredReport, TaskFilter,
 };
 use strawboss_core::task::Task;
 use strawboss_core::{RunId, SandboxId, TaskId, TaskState, Timestamp};
@@ -44,6 +46,14 @@ fn task_state(word: &str) -> Result<TaskState, StoreError> {
         what: "task state",
         id: word.to_owned(),
         why: "this version knows no such state".to_owned(),
+    })
+}
+
+fn account(row: &AnyRow) -> Result<Account, Failure> {
+    let body: String = row.try_get(1)?;
+    serde_json::from_str(&body).map_err(|error| {
+        let id = row.try_get::<String, _>(0).unwrap_or_default();
+        StoreError::Corrupt { what: "account", id, why: error.to_string() }.into()
     })
 }
 
@@ -310,6 +320,28 @@ impl Store for SqlStore {
 
     async fn token_remove(&self, id: &str) -> Result<bool, StoreError> {
         self.transact(RemoveToken(id)).await
+    }
+
+    async fn account_add(&self, account: &Account) -> Result<(), StoreError> {
+        self.transact(AddAccount(account)).await
+    }
+
+    async fn account(&self, username: &str) -> Result<Option<Account>, StoreError> {
+        let name = format!("{ACCOUNT}{username}");
+        Ok(self.rows(sqlx::query("SELECT name, value FROM settings WHERE name = $1").bind(name), account).await?.pop())
+    }
+
+    async fn account_list(&self) -> Result<Vec<Account>, StoreError> {
+        let text = "SELECT name, value FROM settings WHERE name LIKE $1 ORDER BY name";
+        self.rows(sqlx::query(text).bind(format!("{ACCOUNT}%")), account).await
+    }
+
+    async fn account_set(&self, account: &Account) -> Result<bool, StoreError> {
+        self.transact(SetAccount(account)).await
+    }
+
+    async fn account_remove(&self, username: &str) -> Result<bool, StoreError> {
+        self.transact(RemoveAccount(username)).await
     }
 
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError> {

@@ -3,6 +3,7 @@
 use crate::World;
 use anyhow::{Context as _, Result};
 use futures_util::{SinkExt as _, StreamExt as _};
+use strawboss_protocol::api::SESSION_PROTOCOL;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -13,6 +14,7 @@ impl World {
     pub async fn type_into(&self, run: &str, keys: &str) -> Result<()> {
         let mut request = format!("ws://{}/ws/sessions/{run}", self.address()).into_client_request()?;
         request.headers_mut().insert("authorization", HeaderValue::from_str(&format!("Bearer {}", self.token()?))?);
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SESSION_PROTOCOL));
         let stream = TcpStream::connect(self.address()).await?;
         let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.context("attach")?;
         socket.send(Message::Binary(Bytes::copy_from_slice(keys.as_bytes()))).await?;

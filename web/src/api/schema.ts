@@ -363,7 +363,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sessions of live runs, and of the newest finished ones. */
+        /** Sessions of live runs and of the newest finished ones, and for `admin` those of the host, where they are served. */
         get: operations["session_list"];
         put?: never;
         post?: never;
@@ -646,9 +646,10 @@ export interface paths {
         };
         /**
          * Attaches to a session's terminal: a WebSocket.
-         * @description Text frames are `SessionServerMessage` and `SessionClientMessage`, binary frames terminal bytes both ways (input 64 KiB
-         *     at most). The first frame is `ready`. Input, lines and sizes need the scope `write`. A browser's cookie is taken only from this server's
-         *     own pages (`Origin`).
+         * @description Clients of this protocol offer the subprotocol `strawboss.v1`; others are answered as the terminal service was that this
+         *     one replaces. Text frames are `SessionServerMessage` and `SessionClientMessage`, binary frames terminal bytes both ways (input 64 KiB
+         *     at most). The first frame is `ready`. Input, lines and sizes need the scope `write`, sessions of the host `admin` for
+         *     everything. A browser's cookie is taken only from this server's own pages (`Origin`).
          */
         get: operations["session_terminal"];
         put?: never;
@@ -1331,19 +1332,28 @@ export interface components {
             /** @enum {string} */
             type: "error";
         };
+        /**
+         * @description Where a session comes from.
+         * @enum {string}
+         */
+        SessionSource: "run" | "made" | "discovered";
         /** @description A session that can be attached to. */
         SessionView: {
             /**
              * Format: int64
-             * @description Terminal bytes so far.
+             * @description Terminal bytes so far; none: nobody counts them.
              */
-            bytes: number;
-            /** @description Its id: the run's. */
+            bytes?: number | null;
+            /** @description What runs in it: an agent, or a command of the host. */
+            command: string;
+            /** @description Its id: the run's, or one of the host's. */
             id: string;
-            /** @description Whether the run is live. */
+            /** @description Whether more than a recording is to come. */
             live: boolean;
-            /** @description Its run. */
-            run: string;
+            /** @description Its run; none: it stands free of runs. */
+            run?: string | null;
+            /** @description Where it comes from. */
+            source: components["schemas"]["SessionSource"];
             /**
              * Format: int32
              * @description People attached now.
@@ -4717,10 +4727,12 @@ export interface operations {
             query?: {
                 /** @description The first byte that is wanted; what a newcomer should see when it is left out. */
                 from?: number;
+                /** @description The token, for clients that can set no header; it is as good there as in `Authorization`. */
+                token?: string;
             };
             header?: never;
             path: {
-                /** @description The session's id: its run's */
+                /** @description The session's id: its run's, or one of the host's */
                 id: string;
             };
             cookie?: never;

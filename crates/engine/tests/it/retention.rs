@@ -42,7 +42,7 @@ async fn reviewed(ground: &Ground, file: &str) -> (TaskId, RunId) {
     assert!(agent.print(0, b"hello").await);
     until("it is recorded", async || {
         let listed = ground.engine.session_list().await.unwrap();
-        listed.iter().any(|session| session.run == run.as_str() && session.bytes == 5).then_some(())
+        listed.iter().any(|session| session.id == run.as_str() && session.bytes == Some(5)).then_some(())
     })
     .await;
     agent.done(End::Complete { summary: None }).await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use strawboss_core::run::{Run, Sandbox};
-use strawboss_core::store::{ApiToken, ChangeSet, Message, ReportTotal, Store, StoreError, StoredReport, TaskFilter};
+use strawboss_core::store::{Account, ApiToken, ChangeSet, Message, ReportTotal, Store, StoreError, StoredReport, TaskFilter};
 use strawboss_core::task::Task;
 use strawboss_core::{RunId, SandboxId, TaskId, TaskState, Timestamp};
 use strawboss_store::SqlStore;
@@ -149,6 +149,11 @@ watched! {
     token_add(token: &ApiToken) -> ();
     token_list() -> Vec<ApiToken>;
     token_remove(id: &str) -> bool;
+    account_add(account: &Account) -> ();
+    account(username: &str) -> Option<Account>;
+    account_list() -> Vec<Account>;
+    account_set(account: &Account) -> bool;
+    account_remove(username: &str) -> bool;
     setting_init(key: &str, value: &str) -> String;
     ping() -> ();
 }

@@ -6,7 +6,7 @@ use crate::state::{AppState, Peer};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::Method;
+use http::{Method, header};
 
 /// Lets only requests for this server's own names through. Stands before everything but `/health`, which load balancers
 /// ask for by names of their own and which says nothing.
@@ -18,7 +18,13 @@ pub(crate) async fn host(State(state): State<AppState>, request: Request, next: 
 }
 
 async fn admit(state: &AppState, request: &mut Request, scope: Option<Scope>) -> Result<(), ApiError> {
-    let caller = state.auth.identify(request.headers()).await?;
+    // Only there: an address with a token in it must not be what people open, share and keep.
+    let socket = request.uri().path().starts_with("/ws/") && request.headers().contains_key(header::UPGRADE);
+    let caller = if socket {
+        state.auth.identify_socket(request.headers(), request.uri()).await?
+    } else {
+        state.auth.identify(request.headers()).await?
+    };
     state.auth.check_page(&caller, request.method(), request.headers())?;
     if let Some(scope) = scope {
         caller.demand(scope)?;

@@ -6,15 +6,16 @@ pub(crate) mod backoff;
 pub(crate) mod cookie;
 pub(crate) mod guard;
 pub(crate) mod origin;
+pub(crate) mod passwords;
 mod proxies;
 
 use crate::error::ApiError;
 use crate::state::AppState;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Query};
 use backoff::Backoff;
 use cookie::CookieKey;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use origin::Hosts;
 pub use proxies::TrustedProxy;
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,8 @@ pub struct AuthConfig {
     pub public_names: Vec<String>,
     /// Whether `/metrics` answers callers on this machine without a token. Not behind a proxy on the same machine.
     pub metrics_on_loopback: bool,
+    /// Whether anybody may make an account; else admins alone.
+    pub registration: bool,
     /// Proxies whose `X-Forwarded-For` says who asks: else everybody behind one waits when one of them guesses tokens.
     pub trusted_proxies: Vec<TrustedProxy>,
 }
@@ -194,6 +197,7 @@ pub struct Auth {
     clock: Arc<dyn Clock>,
     backoff: Mutex<Backoff>,
     metrics_on_loopback: bool,
+    registration: bool,
     trusted_proxies: Vec<TrustedProxy>,
 }
 
@@ -208,6 +212,7 @@ impl Auth {
             clock,
             backoff: Mutex::new(Backoff::default()),
             metrics_on_loopback: config.metrics_on_loopback,
+            registration: config.registration,
             trusted_proxies: config.trusted_proxies.clone(),
         }
     }
@@ -247,15 +252,7 @@ impl Auth {
             let Some(secret) = secret else {
                 return Err(ApiError::unauthorized("the Authorization header is not `Bearer` and a token", how_to_sign_in()));
             };
-            let token = self.by_secret(secret).await?;
-            let token = token.ok_or_else(|| {
-                ApiError::unauthorized(
-                    "the token is unknown here, revoked or over",
-                    "Check which server it is for, or make a new one.",
-                )
-            })?;
-            let expires_at = token.expires_at;
-            return Ok(Caller { token, via: Via::Bearer, expires_at });
+            return self.bearer(secret).await;
         }
         let Some(cookie) = self.cookies.find(headers) else {
             return Err(ApiError::unauthorized("this needs credentials, and none came", how_to_sign_in()));
@@ -268,6 +265,30 @@ impl Auth {
         let token = self.by_id(&claim.token).await?.ok_or_else(over)?;
         let expires_at = Some(token.expires_at.map_or(claim.expires_at, |at| at.min(claim.expires_at)));
         Ok(Caller { token, via: Via::Cookie, expires_at })
+    }
+
+    async fn bearer(&self, secret: &str) -> Result<Caller, ApiError> {
+        let token = self.by_secret(secret).await?.ok_or_else(|| {
+            ApiError::unauthorized(
+                "the token is unknown here, revoked or over",
+                "Check which server it is for, or make a new one.",
+            )
+        })?;
+        let expires_at = token.expires_at;
+        Ok(Caller { token, via: Via::Bearer, expires_at })
+    }
+
+    /// The same for a WebSocket, whose client may be able to set no header: then a token may stand in the query.
+    pub(crate) async fn identify_socket(&self, headers: &HeaderMap, uri: &Uri) -> Result<Caller, ApiError> {
+        #[derive(Deserialize)]
+        struct InQuery {
+            token: Option<String>,
+        }
+        let query = Query::<InQuery>::try_from_uri(uri).ok().and_then(|Query(query)| query.token);
+        match query.filter(|_| !headers.contains_key(header::AUTHORIZATION)) {
+            Some(secret) => self.bearer(&secret).await,
+            None => self.identify(headers).await,
+        }
     }
 
     /// Refuses what a stranger's page could have a signed-in browser do.
@@ -311,28 +332,46 @@ impl Auth {
         }
     }
 
-    /// Turns a secret into a cookie.
-    pub(crate) async fn sign_in(&self, peer: IpAddr, headers: &HeaderMap, secret: &str) -> Result<SignedIn, ApiError> {
+    /// The address that tries to sign in, unless it must wait because of what it tried before, or a stranger's page tries.
+    pub(crate) async fn may_try(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, ApiError> {
         let from = proxies::client(&self.trusted_proxies, peer, headers).await;
         if headers.contains_key(header::ORIGIN) {
             self.hosts.check_origin(headers)?;
         }
+        let Some(seconds) = self.backoff().wait(from, self.clock.now()) else { return Ok(from) };
+        let mut error = ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "unauthorized",
+            "too many wrong tokens or passwords came from this address",
+            Some(format!("Wait {seconds} s, then try again.")),
+        );
+        error.retry_after = Some(seconds);
+        Err(error)
+    }
+
+    /// It tried, and was wrong.
+    pub(crate) fn tried_in_vain(&self, from: IpAddr) {
+        self.backoff().failed(from, self.clock.now());
+    }
+
+    /// It tried, and was right.
+    pub(crate) fn tried_well(&self, from: IpAddr) {
+        self.backoff().succeeded(from);
+    }
+
+    pub(crate) fn registration_is_open(&self) -> bool {
+        self.registration
+    }
+
+    /// Turns a secret into a cookie.
+    pub(crate) async fn sign_in(&self, peer: IpAddr, headers: &HeaderMap, secret: &str) -> Result<SignedIn, ApiError> {
+        let from = self.may_try(peer, headers).await?;
         let now = self.clock.now();
-        if let Some(seconds) = self.backoff().wait(from, now) {
-            let mut error = ApiError::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "unauthorized",
-                "too many wrong tokens came from this address",
-                Some(format!("Wait {seconds} s, then try again.")),
-            );
-            error.retry_after = Some(seconds);
-            return Err(error);
-        }
         let Some(token) = self.by_secret(secret).await? else {
-            self.backoff().failed(from, now);
+            self.tried_in_vain(from);
             return Err(ApiError::unauthorized("the token is unknown here, revoked or over", how_to_sign_in()));
         };
-        self.backoff().succeeded(from);
+        self.tried_well(from);
         let mut expires_at = now.plus_ms(COOKIE_LIFE_MS);
         if let Some(end) = token.expires_at {
             expires_at = expires_at.min(end);

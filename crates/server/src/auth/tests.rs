@@ -40,6 +40,7 @@ async fn a_cookie_outlives_a_clock_that_is_set_back_and_ends_by_it() {
         cookie_key: [7; 32],
         public_names: Vec::new(),
         metrics_on_loopback: false,
+        registration: false,
         trusted_proxies: Vec::new(),
     };
     let auth = Auth::new(&config, ([127, 0, 0, 1], 7070).into(), Arc::new(NoTokens), clock.clone());

@@ -1,26 +1,30 @@
-//! `/ws/sessions/{id}`: a person at a run's terminal.
+//! `/ws/sessions/{id}`: a person at a terminal.
+//!
+//! Two protocols are spoken here. Who knows ours says so; everybody else is a client of the terminal service that this one
+//! replaces, and is answered in its words ([`crate::compat::socket`]).
 //!
 //! One task a viewer. What the viewer does not take stays with the engine's hub, which passes over it; here at most
 //! [`WRITE_BUFFER`] bytes wait.
 
 use super::FindErrors;
 use super::runs::{MAX_SAY_BYTES, checked_line};
-use crate::auth::{Caller, Scope};
+use crate::attached::{Attached, Session, Shown};
+use crate::auth::Caller;
+use crate::compat;
 use crate::error::ApiError;
-use crate::extract::{Id, QueryOf};
+use crate::extract::QueryOf;
 use crate::state::{AppState, StreamPermit};
-use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use http::{HeaderMap, Uri, header};
 use serde::Deserialize;
 use std::time::Duration;
-use strawboss_core::RunId;
-use strawboss_engine::{Refused, Viewer, ViewerFrame};
-use strawboss_protocol::api::{SessionClientMessage, SessionServerMessage};
+use strawboss_protocol::api::{SESSION_PROTOCOL, SessionClientMessage, SessionServerMessage};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +34,7 @@ const WRITE_BUFFER: usize = 256 * 1024;
 /// The largest message from a viewer: terminal input is 64 KiB at most, and so is a pasted line.
 const MAX_MESSAGE: usize = 64 * 1024;
 /// Frames between the hub and the socket, of 64 KiB at most: with the frame in hand half of [`WRITE_BUFFER`].
-const IN_FLIGHT: usize = 2;
+pub(crate) const IN_FLIGHT: usize = 2;
 /// How often a viewer is asked whether it is still there, and the tokens whether its own is still good.
 const PING: Duration = Duration::from_secs(20);
 /// How long a viewer may say nothing at all, not even to a ping.
@@ -46,23 +50,39 @@ pub(crate) struct SessionQuery {
     /// The first byte that is wanted; what a newcomer should see when it is left out.
     #[serde(default)]
     from: Option<u64>,
+    /// The token, for clients that can set no header; it is as good there as in `Authorization`.
+    #[serde(default)]
+    #[expect(dead_code, reason = "the guard has read it")]
+    token: Option<String>,
+}
+
+/// Whether a client speaks our protocol: it offers it by name, or asks for a byte, which the old one knows nothing of.
+fn is_ours(uri: &Uri, headers: &HeaderMap) -> bool {
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    let by_name = offered.flat_map(|line| line.split(',')).any(|name| name.trim() == SESSION_PROTOCOL);
+    by_name || uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("from=")))
 }
 
 /// Attaches to a session's terminal: a WebSocket.
 ///
-/// Text frames are `SessionServerMessage` and `SessionClientMessage`, binary frames terminal bytes both ways (input 64 KiB
-/// at most). The first frame is `ready`. Input, lines and sizes need the scope `write`. A browser's cookie is taken only from this server's
-/// own pages (`Origin`).
+/// Clients of this protocol offer the subprotocol `strawboss.v1`; others are answered as the terminal service was that this
+/// one replaces. Text frames are `SessionServerMessage` and `SessionClientMessage`, binary frames terminal bytes both ways (input 64 KiB
+/// at most). The first frame is `ready`. Input, lines and sizes need the scope `write`, sessions of the host `admin` for
+/// everything. A browser's cookie is taken only from this server's own pages (`Origin`).
 #[utoipa::path(get, path = "/ws/sessions/{id}", tag = "sessions",
-    params(("id" = String, Path, description = "The session's id: its run's"), SessionQuery),
+    params(("id" = String, Path, description = "The session's id: its run's, or one of the host's"), SessionQuery),
     responses((status = 101, description = "The WebSocket"), (status = 426, body = strawboss_protocol::api::ErrorBody, description = "No WebSocket was asked for"), FindErrors))]
 pub(crate) async fn session_terminal(
     State(state): State<AppState>,
     caller: Caller,
-    Id(run): Id<RunId>,
-    QueryOf(query): QueryOf<SessionQuery>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
+    let query = if is_ours(&uri, &headers) { Some(QueryOf::<SessionQuery>::of(&uri)?.0) } else { None };
+    let session: Result<Session, _> = id.parse();
+    let session = session.map_err(|error| ApiError::invalid(error.to_string(), "Take the id from a list."));
     let upgrade = upgrade.map_err(|rejection| {
         let error = ApiError::new(
             rejection.status(),
@@ -71,26 +91,32 @@ pub(crate) async fn session_terminal(
             Some("Use `strawboss run attach`, or GET /api/v1/runs/{id}/terminal for the plain bytes.".to_owned()),
         );
         if error.status.is_client_error() { error } else { ApiError::internal(&rejection.body_text()) }
-    })?;
+    });
     let permit = state.stream_permit()?;
-    let viewer = state.engine.session_attach(&run, query.from).await?;
+    let Some(query) = query else {
+        return Ok(compat::socket::answer(state, caller, id, &uri, upgrade?, permit));
+    };
+    let session = session?;
+    let upgrade = upgrade?;
+    let attached = session.attach(&state, &caller, query.from, None).await?;
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).max_write_buffer_size(WRITE_BUFFER);
-    Ok(upgrade.on_upgrade(move |socket| {
+    Ok(upgrade.protocols([SESSION_PROTOCOL]).on_upgrade(move |socket| {
         let (tracker, cut) = (state.tracker.clone(), state.cut.clone());
-        let attending = attend(state, caller, run, viewer, socket, permit);
+        let attending = attend(state, caller, attached, socket, permit);
         tracker.track_future(async move {
             cut.run_until_cancelled(attending).await;
         })
     }))
 }
 
-type Outgoing = mpsc::Sender<Message>;
+pub(crate) type Outgoing = mpsc::Sender<Message>;
 
-async fn attend(state: AppState, caller: Caller, run: RunId, mut viewer: Viewer, socket: WebSocket, permit: StreamPermit) {
+async fn attend(state: AppState, caller: Caller, mut attached: Attached, socket: WebSocket, permit: StreamPermit) {
     let _permit = permit;
     let (sink, mut stream) = socket.split();
     let (outgoing, queue) = mpsc::channel(IN_FLIGHT);
-    let ready = SessionServerMessage::Ready { session: run.to_string(), offset: viewer.offset(), live: viewer.live() };
+    let ready =
+        SessionServerMessage::Ready { session: attached.session.to_string(), offset: attached.offset(), live: attached.live() };
     if outgoing.try_send(text(&ready)).is_err() {
         return;
     }
@@ -102,7 +128,7 @@ async fn attend(state: AppState, caller: Caller, run: RunId, mut viewer: Viewer,
         over.cancel();
         std::future::pending::<()>().await;
     };
-    let talk = converse(&state, &caller, &run, &mut viewer, &mut stream, outgoing, &over);
+    let talk = converse(&state, &caller, &mut attached, &mut stream, outgoing, &over);
     // The writer ends when it cannot write, or when it has written what the conversation's end left behind.
     tokio::select! {
         () = &mut writing => {}
@@ -115,12 +141,12 @@ fn text(message: &SessionServerMessage) -> Message {
     Message::Text(serde_json::to_string(message).unwrap_or_default().into())
 }
 
-fn close(code: u16, reason: &'static str) -> Message {
+pub(crate) fn close(code: u16, reason: &'static str) -> Message {
     Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }))
 }
 
 /// Writes what is queued, as much as there is in one go, and flushes when there is nothing more.
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Message>) {
+pub(crate) async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Message>) {
     while let Some(first) = queue.recv().await {
         let batch = async {
             let closes = matches!(first, Message::Close(_));
@@ -138,17 +164,16 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receive
     }
 }
 
-/// The next frame for the viewer, taken from the hub only when there is room for it.
-async fn next_frame(viewer: &mut Viewer, outgoing: &Outgoing) -> Option<(ViewerFrame, mpsc::OwnedPermit<Message>)> {
+/// What is shown next, taken only when there is room for it.
+pub(crate) async fn next_shown(attached: &mut Attached, outgoing: &Outgoing) -> Option<(Shown, mpsc::OwnedPermit<Message>)> {
     let permit = outgoing.clone().reserve_owned().await.ok()?;
-    Some((viewer.next().await, permit))
+    Some((attached.next().await, permit))
 }
 
 async fn converse(
     state: &AppState,
     caller: &Caller,
-    run: &RunId,
-    viewer: &mut Viewer,
+    attached: &mut Attached,
     stream: &mut SplitStream<WebSocket>,
     outgoing: Outgoing,
     over: &CancellationToken,
@@ -164,7 +189,7 @@ async fn converse(
                 heard = Instant::now();
                 match message {
                     None | Some(Err(_) | Ok(Message::Close(_))) => return,
-                    Some(Ok(message)) => match act(state, caller, run, viewer, message).await {
+                    Some(Ok(message)) => match act(state, caller, attached, message).await {
                         Act::Done => {}
                         Act::Tell(message) => if outgoing.send(message).await.is_err() { return },
                         Act::Close(goodbye) => break goodbye,
@@ -178,16 +203,16 @@ async fn converse(
                 // A full queue means that the socket is busy, which is as good as a ping.
                 let _ = outgoing.try_send(Message::Ping(Bytes::new()));
             }
-            frame = next_frame(viewer, &outgoing) => match frame {
+            shown = next_shown(attached, &outgoing) => match shown {
                 None => return,
-                Some((ViewerFrame::Bytes { bytes, .. }, permit)) => {
+                Some((Shown::Bytes(bytes), permit)) => {
                     state.measure.sent(bytes.len());
                     permit.send(Message::Binary(bytes));
                 }
-                Some((ViewerFrame::Skipped { offset }, permit)) => {
+                Some((Shown::Skipped(offset), permit)) => {
                     permit.send(text(&SessionServerMessage::Skipped { offset }));
                 }
-                Some((ViewerFrame::Ended, permit)) => {
+                Some((Shown::Ended { .. }, permit)) => {
                     permit.send(text(&SessionServerMessage::Ended {}));
                     break close(close_code::NORMAL, "the session ended");
                 }
@@ -207,17 +232,18 @@ fn complaint(message: String) -> Act {
     Act::Tell(text(&SessionServerMessage::Error { message }))
 }
 
-async fn act(state: &AppState, caller: &Caller, run: &RunId, viewer: &Viewer, message: Message) -> Act {
+async fn act(state: &AppState, caller: &Caller, attached: &Attached, message: Message) -> Act {
+    let may_type = || caller.demand(attached.session.typing()).map_err(|error| complaint(error.body.message));
     let result = match message {
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Act::Done,
-        Message::Binary(bytes) => match may_write(caller) {
-            Ok(()) => viewer.input(bytes),
+        Message::Binary(bytes) => match may_type() {
+            Ok(()) => attached.input(bytes),
             Err(refusal) => return refusal,
         },
         Message::Text(json) => match serde_json::from_str::<SessionClientMessage>(&json) {
             Err(_) => return Act::Close(close(close_code::PROTOCOL, "a text frame is no message of this protocol")),
             Ok(message) => {
-                if let Err(refusal) = may_write(caller) {
+                if let Err(refusal) = may_type() {
                     return refusal;
                 }
                 match message {
@@ -226,16 +252,9 @@ async fn act(state: &AppState, caller: &Caller, run: &RunId, viewer: &Viewer, me
                         if let Err(error) = checked_line(&text) {
                             return complaint(error.body.message);
                         }
-                        state.engine.run_say(run, &text).await
+                        attached.say(state, &text).await
                     }
-                    // Browsers send their size also to a run that has ended or is just restarting: no mistake of a person.
-                    SessionClientMessage::Resize { cols, rows } => match viewer.resize(cols, rows) {
-                        Err(Refused::Unavailable(why)) => {
-                            tracing::debug!(run.id = %run, why, "a viewer's size was not passed on");
-                            Ok(())
-                        }
-                        resized => resized,
-                    },
+                    SessionClientMessage::Resize { cols, rows } => attached.resize(cols, rows),
                 }
             }
         },
@@ -244,8 +263,4 @@ async fn act(state: &AppState, caller: &Caller, run: &RunId, viewer: &Viewer, me
         Ok(()) => Act::Done,
         Err(refused) => complaint(ApiError::from(refused).body.message),
     }
-}
-
-fn may_write(caller: &Caller) -> Result<(), Act> {
-    caller.demand(Scope::Write).map_err(|error| complaint(error.body.message))
 }

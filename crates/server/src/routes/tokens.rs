@@ -20,7 +20,7 @@ impl FromStr for TokenId {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte));
         if plain && (1..=80).contains(&text.len()) { Ok(Self(text.to_owned())) } else { Err("that is no token's id") }
     }
 }

@@ -214,11 +214,13 @@ async fn a_taken_port_is_said_with_what_to_do() {
     let served = Served::new().await;
     let config = ServerConfig {
         listen: served.addr,
+        legacy_listen: None,
         auth: AuthConfig {
             admin_token_hash: AuthConfig::hash(ADMIN),
             cookie_key: [0; 32],
             public_names: Vec::new(),
             metrics_on_loopback: false,
+            registration: false,
             trusted_proxies: Vec::new(),
         },
         drain: std::time::Duration::from_secs(1),

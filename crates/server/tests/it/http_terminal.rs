@@ -5,6 +5,7 @@ use crate::support::soon;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use strawboss_engine::link::ToLink;
+use strawboss_protocol::api::SESSION_PROTOCOL;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -14,6 +15,7 @@ type Socket = WebSocketStream<TcpStream>;
 
 async fn attach(served: &Served, path: &str, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
     let mut request = format!("ws://{}{path}", served.addr).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", SESSION_PROTOCOL.parse().unwrap());
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }

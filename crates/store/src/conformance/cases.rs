@@ -5,7 +5,7 @@ use crate::REPORT_BYTES;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use strawboss_core::run::{Run, Sandbox};
-use strawboss_core::store::{ApiToken, ChangeSet, ReportTotal, Store, StoreError, StoredReport, TaskFilter};
+use strawboss_core::store::{Account, ApiToken, ChangeSet, ReportTotal, Store, StoreError, StoredReport, TaskFilter};
 use strawboss_core::{RunId, Timestamp};
 
 /// A run with two sandboxes.
@@ -212,6 +212,35 @@ pub async fn tokens_are_kept(fixture: &dyn Fixture) {
     assert!(store.token_remove("a").await.unwrap());
     assert!(!store.token_remove("a").await.unwrap());
     assert_eq!(store.token_list().await.unwrap(), [early]);
+}
+
+/// Added once, replaced, listed by name, removed; other settings are none.
+pub async fn accounts_are_kept(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let account = |username: &str| Account {
+        username: username.to_owned(),
+        password_hash: "$argon2id$v=19$…".to_owned(),
+        scope: "write".to_owned(),
+        projects: vec!["Ärger \"x\"".to_owned()],
+        created_at: Timestamp(7),
+    };
+    store.setting_init("accounting", "no account").await.unwrap();
+    let (ann, bob) = (account("ann"), account("bob@example.org"));
+    assert_eq!(store.account("ann").await.unwrap(), None);
+    store.account_add(&bob).await.unwrap();
+    store.account_add(&ann).await.unwrap();
+    assert_eq!(store.account_add(&ann).await, Err(StoreError::Conflict { what: "account", id: "ann".to_owned() }));
+    let ann = Account { projects: Vec::new(), ..ann };
+    assert!(store.account_set(&ann).await.unwrap());
+    assert!(!store.account_set(&account("eve")).await.unwrap());
+    assert_eq!(store.account("ann").await.unwrap(), Some(ann.clone()));
+    drop(store);
+    let store = fixture.open().await;
+    assert_eq!(store.account_list().await.unwrap(), [ann, bob.clone()]);
+    assert!(store.account_remove("ann").await.unwrap());
+    assert!(!store.account_remove("ann").await.unwrap());
+    assert_eq!(store.account_list().await.unwrap(), [bob]);
+    assert_eq!(store.setting_init("accounting", "x").await.unwrap(), "no account");
 }
 
 /// It says that it can be written.

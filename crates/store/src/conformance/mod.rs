@@ -71,6 +71,7 @@ macro_rules! conformance_tests {
             numbers_are_never_given_twice
             a_setting_is_set_once
             tokens_are_kept
+            accounts_are_kept
             a_store_answers
             all_is_there_after_opening_again
         }

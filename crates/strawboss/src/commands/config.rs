@@ -223,6 +223,8 @@ fn shown(settings: &Settings) -> Value {
                 TrustedProxy::Name(name) => name.clone(),
             }).collect::<Vec<_>>(),
             "metrics_on_loopback": settings.server.metrics_on_loopback,
+            "registration": if settings.server.registration { "open" } else { "closed" },
+            "legacy_listen": settings.server.legacy_listen.map(|address| address.to_string()),
         },
         "database": match &settings.database {
             Database::Sqlite => "sqlite".to_owned(),
@@ -251,6 +253,12 @@ fn shown(settings: &Settings) -> Value {
             "doors_volume": settings.runner.doors_volume,
             "image": settings.runner.image,
             "gpus": settings.runner.gpus,
+        },
+        "sessions": {
+            "tmux": settings.sessions.tmux,
+            "socket": settings.sessions.socket,
+            "start": settings.sessions.start,
+            "discover_seconds": settings.sessions.discover.as_secs(),
         },
         "scheduler": {
             "preempt": settings.scheduler.preempt,

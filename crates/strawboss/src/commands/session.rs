@@ -18,7 +18,7 @@ pub(crate) struct SessionArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum SessionCommand {
-    /// List sessions of live runs, and of the newest finished ones
+    /// List sessions of live runs, of the newest finished ones, and of the host's tmux where that is served
     #[command(visible_alias = "ls")]
     List {
         /// Print JSON
@@ -40,14 +40,15 @@ pub(crate) async fn run(args: SessionArgs, context: &Context) -> Result<ExitStat
         output::json(&answer.raw)?;
         return Ok(ExitStatus::Success);
     }
-    let mut table = Table::new(&["ID", "STATE", "VIEWERS", "OUTPUT"]);
+    let mut table = Table::new(&["ID", "RUNS", "STATE", "VIEWERS", "OUTPUT"]);
     for session in &answer.value {
         let state = if session.live { cell("live", Tone::Busy) } else { cell("ended", Tone::Faint) };
         table.row(vec![
             cell(session.id.clone(), Tone::Strong),
+            plain(words::one_line(&session.command)),
             state,
             plain(session.viewers.to_string()),
-            plain(words::size(session.bytes)),
+            plain(session.bytes.map_or_else(String::new, words::size)),
         ]);
     }
     output::line(&table.finish("There is no session yet: each run has one."))?;

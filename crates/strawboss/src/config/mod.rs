@@ -14,6 +14,7 @@ mod projects;
 mod retention;
 mod sections;
 mod service;
+mod sessions;
 pub(crate) mod settings;
 mod sheets;
 pub(crate) mod suggest;
@@ -261,6 +262,7 @@ fn read(
     }
     let runner = service::runner(table.table("runner", problems), flags, environment, problems);
     let scheduler = service::scheduler(table.table("scheduler", problems), problems);
+    let sessions = sessions::sessions(table.table("sessions", problems), folder, environment, problems);
     let log = service::log(table.table("log", problems), environment, problems);
     let backup = backup::backup(table.table("backup", problems), folder, environment, problems);
     let retention = retention::retention(table.table("retention", problems), environment, problems);
@@ -276,6 +278,7 @@ fn read(
         providers,
         runner: runner?,
         scheduler,
+        sessions,
         retention,
         log,
         backup,

@@ -40,8 +40,22 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     Err(format!("must be an address and a port, not `{text}`"))
 }
 
+/// An address of this machine that nobody else reaches.
+fn loopback(field: &Field<'_>, problems: &mut Problems) -> Option<SocketAddr> {
+    let text = field.text(problems)?;
+    match address(&text) {
+        Ok(address) if address.ip().is_loopback() => return Some(address),
+        Ok(_) => {
+            let problem = field.wrong(format_args!("must be an address of loopback, not `{text}`: nobody signs in there"));
+            problems.push(problem.hint("Write it like `127.0.0.1:5001`; other machines reach it through an SSH tunnel."));
+        }
+        Err(why) => problems.push(field.wrong(why).hint("Write it like `127.0.0.1:5001`.")),
+    }
+    None
+}
+
 /// A variable that is `true` or `false`.
-fn truth(variable: &Variable, environment: &Environment, problems: &mut Problems) -> Option<bool> {
+pub(super) fn truth(variable: &Variable, environment: &Environment, problems: &mut Problems) -> Option<bool> {
     match environment.get(variable)? {
         "true" => Some(true),
         "false" => Some(false),
@@ -102,12 +116,14 @@ pub(super) fn server(
     problems: &mut Problems,
 ) -> Option<settings::Server> {
     let mut listen = Some(LISTEN);
+    let mut legacy_listen = None;
     let mut data_dir = Some(folder.join(".strawboss"));
     let mut doors_dir = None;
     let mut public_names = Vec::new();
     let mut trusted_proxies = Vec::new();
     let mut public_url = None;
     let mut metrics_on_loopback = false;
+    let mut registration = false;
     if let Some(mut table) = table {
         if let Some(field) = table.get("listen") {
             let text = field.text(problems);
@@ -119,6 +135,7 @@ pub(super) fn server(
                 }
             });
         }
+        legacy_listen = table.read("legacy_listen", problems, loopback);
         if let Some(field) = table.get("data_dir") {
             data_dir = field.path(folder, problems);
         }
@@ -148,6 +165,8 @@ pub(super) fn server(
             }
         }
         metrics_on_loopback = table.read("metrics_on_loopback", problems, Field::boolean).unwrap_or_default();
+        let words = [("closed", false), ("open", true)];
+        registration = table.read("registration", problems, |field, problems| field.choice(&words, problems)).unwrap_or_default();
         table.finish(problems);
     }
     if let Some((text, origin)) = overruled(&environment::LISTEN, environment, flags.listen.as_ref(), "--listen") {
@@ -193,11 +212,13 @@ pub(super) fn server(
     let doors_dir = doors_dir.unwrap_or_else(|| data_dir.clone());
     Some(settings::Server {
         listen: listen?,
+        legacy_listen,
         data_dir,
         doors_dir,
         public_names,
         public_url,
         trusted_proxies,
+        registration,
         metrics_on_loopback,
     })
 }

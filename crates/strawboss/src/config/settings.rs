@@ -29,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) providers: Vec<Provider>,
     pub(crate) runner: Runner,
     pub(crate) scheduler: Scheduler,
+    pub(crate) sessions: Sessions,
     pub(crate) retention: strawboss_core::retention::Retention,
     pub(crate) log: Log,
     /// None: no backup is made by itself.
@@ -40,6 +41,8 @@ pub(crate) struct Settings {
 pub(crate) struct Server {
     /// Where people's programs reach it.
     pub(crate) listen: SocketAddr,
+    /// Where old clients are served without sign-in, on loopback; none: nowhere.
+    pub(crate) legacy_listen: Option<SocketAddr>,
     /// Where state, mirrors, recordings and secrets of its own lie.
     pub(crate) data_dir: PathBuf,
     /// Where `doors` is made, in which sandboxes' doors lie; the data directory unless it is said.
@@ -50,6 +53,8 @@ pub(crate) struct Server {
     pub(crate) public_url: Option<String>,
     /// Proxies whose word about who asks is taken.
     pub(crate) trusted_proxies: Vec<TrustedProxy>,
+    /// Whether anybody may make an account; else admins alone.
+    pub(crate) registration: bool,
     /// Whether `/metrics` answers this machine without a token.
     pub(crate) metrics_on_loopback: bool,
 }
@@ -298,6 +303,19 @@ impl RunnerKind {
     /// The words of the configuration.
     pub(crate) const WORDS: [(&'static str, Self); 3] =
         [("auto", Self::Auto), ("docker", Self::Docker), ("process", Self::Process)];
+}
+
+/// `sessions:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sessions {
+    /// Whether the host's tmux is served, to admins.
+    pub(crate) tmux: bool,
+    /// Its server's socket; none: this user's usual one.
+    pub(crate) socket: Option<PathBuf>,
+    /// Whether that server is started when it does not run.
+    pub(crate) start: bool,
+    /// How often it is looked what came and what went.
+    pub(crate) discover: Duration,
 }
 
 /// `scheduler:`

@@ -68,9 +68,10 @@ fn the_example_of_the_design_is_read() {
 #[test]
 fn everything_can_be_said() {
     let text = "
-server: { listen: 'localhost:8080', data_dir: /var/lib/crew, doors_dir: /doors, public_names: [crew.example.org], metrics_on_loopback: true }
+server: { listen: 'localhost:8080', data_dir: /var/lib/crew, doors_dir: /doors, legacy_listen: '127.0.0.1:5001', registration: open, public_names: [crew.example.org], metrics_on_loopback: true }
 database: sqlite
 log: { level: 'info,strawboss_engine=debug', format: json }
+sessions: { tmux: true, socket: /tmp/tmux-1000/default, discover: 2m }
 backlogs:
   - { type: csv, file: ~/list.csv, watch_interval: 2m, in_review: Queued }
 agents: { shell: { command: make work }, claude: { version: 2.1.329 } }
@@ -105,6 +106,9 @@ projects:
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
     let csv = csv(&settings.backlogs[0]);
     assert_eq!((csv.watch_interval, csv.in_review), (Duration::from_mins(2), BacklogStatus::Queued));
+    assert_eq!(settings.server.legacy_listen, Some("127.0.0.1:5001".parse().unwrap()));
+    assert!(settings.server.registration);
+    assert!(settings.sessions.tmux && settings.sessions.socket == Some("/tmp/tmux-1000/default".into()));
     assert_eq!(settings.agents.claude, ClaudeSource::Version("2.1.329".to_owned()));
     assert_eq!(settings.projects[&name("Short")].repository, Repository::Directory("/work-folder/repo".into()));
     assert_eq!(settings.projects[&name("Far")].repository, Repository::Url("https://example.org/far.git".into()));
@@ -496,4 +500,19 @@ fn without_a_word_work_comes_from_a_sheet_with_a_key_else_from_the_file_beside()
     // What is said counts, also that there is none.
     assert_eq!(of("backlogs: []\n", &[named]).0, [""; 0]);
     assert_eq!(chosen(&[named, ("STRAWBOSS_BACKLOG", "/srv/list.csv")]), ["/srv/list.csv"]);
+}
+
+#[test]
+fn a_terminal_on_the_host_is_served_only_when_it_is_said() {
+    let settings = read("{}\n").unwrap().settings;
+    assert!(!settings.sessions.tmux && settings.server.legacy_listen.is_none());
+    let values = [("STRAWBOSS_TMUX", "true"), ("STRAWBOSS_TMUX_SOCKET", "/tmp/tmux-1000/default")];
+    let settings = read_with("{}\n", &Flags::default(), &values).unwrap().settings;
+    assert!(settings.sessions.tmux && settings.sessions.socket == Some("/tmp/tmux-1000/default".into()));
+    for (open, why) in
+        [("0.0.0.0:5001", "nobody signs in"), ("'[::]:5001'", "nobody signs in"), ("nowhere", "an address and a port")]
+    {
+        let wrong = read(&format!("server: {{ legacy_listen: {open} }}\n")).unwrap_err();
+        assert!(wrong.contains(why), "{wrong}");
+    }
 }

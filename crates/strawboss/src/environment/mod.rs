@@ -59,6 +59,9 @@ variables! {
     RETENTION_RECORDINGS_AGE = "STRAWBOSS_RETENTION_RECORDINGS_AGE", "How long recordings of terminals are kept after a run's end: `90d`, or `never` to keep all; overrules `retention.recordings.age`.", "`90d`";
     RETENTION_RECORDINGS_SIZE = "STRAWBOSS_RETENTION_RECORDINGS_SIZE", "How large all recordings together may be: `20g`, or `never` for no limit; overrules `retention.recordings.size`.", "`20g`";
     RETENTION_REPORTS_AGE = "STRAWBOSS_RETENTION_REPORTS_AGE", "How long reports of runs are kept: `180d`, or `never` to keep all; overrules `retention.reports.age`.", "`180d`";
+    TMUX = "STRAWBOSS_TMUX", "`true` or `false`: whether sessions of the host's tmux are served to admins; overrules `sessions.tmux`.", "`false`";
+    TMUX_SOCKET = "STRAWBOSS_TMUX_SOCKET", "The socket of the tmux server that is meant; overrules `sessions.socket`. A relative path is relative to the current folder.", "the one of this user that tmux takes by itself";
+    TMUX_START = "STRAWBOSS_TMUX_START", "`true` or `false`: whether that server is started when it does not run and a session shall be made; overrules `sessions.start`.", "`true`";
     LOG_LEVEL = "LOG_LEVEL", "`error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,strawboss_engine=debug`; overrules `log.level`.", "`info`; for other commands than `serve`, `warn`";
     LOG_FORMAT = "STRAWBOSS_LOG_FORMAT", "`pretty` or `json`; overrules `log.format`.", "`pretty`";
     LOG_FILES = "STRAWBOSS_LOG_FILES", "`true` or `false`: whether the log is also written to `logs` in the data directory; overrules `log.files`.", "`false`";

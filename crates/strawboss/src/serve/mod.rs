@@ -14,7 +14,7 @@ pub(crate) mod sources;
 pub(crate) mod state;
 mod timed_store;
 
-use crate::config::settings::{RunnerKind, Settings};
+use crate::config::settings::{RunnerKind, Sessions, Settings};
 use crate::config::{self, Config, Flags};
 use crate::context::Context;
 use crate::environment::Environment;
@@ -31,9 +31,9 @@ use std::time::Duration;
 use strawboss_core::policy::Habits;
 use strawboss_core::project::Catalog;
 use strawboss_engine::ports::SystemClock;
-use strawboss_engine::{Engine, EngineConfig, Parts};
+use strawboss_engine::{Engine, EngineConfig, HostTerminals, Parts};
 use strawboss_gateway::{Egress, EgressConfig};
-use strawboss_runner::SocketDoors;
+use strawboss_runner::{SocketDoors, Tmux, TmuxConfig};
 use strawboss_server::door::DoorContext;
 use strawboss_server::door::gateway::GatewayWays;
 use strawboss_server::{AuthConfig, Measure, Operations, Reload as _, Server, ServerConfig};
@@ -220,6 +220,7 @@ impl Service {
         engine_config.preempt_interval = settings.scheduler.preempt_interval;
         engine_config.gpus = gpus;
         engine_config.retention = settings.retention;
+        engine_config.host = settings.sessions.tmux.then(|| host(&settings.sessions));
         engine_config.public_url.clone_from(&settings.server.public_url);
         let opener = sources::Opener { config: &config.file, data_dir: Some(data_dir.path()), environment };
         engine_config.sources = settings.backlogs.iter().map(|backlog| opener.open(backlog)).collect::<Result<_, Failure>>()?;
@@ -238,11 +239,13 @@ impl Service {
         doors.serve(DoorContext::new(Arc::new(engine.clone()), Arc::new(ways.clone()), stop_doors.clone()));
         let server_config = ServerConfig {
             listen: settings.server.listen,
+            legacy_listen: settings.server.legacy_listen,
             auth: AuthConfig {
                 admin_token_hash: AuthConfig::hash(&secrets.admin_token),
                 cookie_key: secrets.cookie_key,
                 public_names: settings.server.public_names.clone(),
                 metrics_on_loopback: settings.server.metrics_on_loopback,
+                registration: settings.server.registration,
                 trusted_proxies: settings.server.trusted_proxies.clone(),
             },
             drain: DRAIN,
@@ -300,6 +303,13 @@ impl Service {
             }
         }
     }
+}
+
+/// The host's tmux.
+fn host(sessions: &Sessions) -> HostTerminals {
+    let config = TmuxConfig { socket: sessions.socket.clone(), start: sessions.start, ..TmuxConfig::default() };
+    tracing::warn!("sessions of the host's tmux are served: a token of scope admin is a shell on this machine");
+    HostTerminals { terminals: Arc::new(Tmux::new(config)), look: sessions.discover }
 }
 
 fn no_supervisor(tried: &[PathBuf]) -> Failure {

@@ -55,10 +55,12 @@ fn after_restart(old: &Settings, new: &Settings) -> Vec<String> {
     };
     add("server.listen", old.server.listen != new.server.listen);
     add("server.data_dir", old.server.data_dir != new.server.data_dir);
+    add("server.legacy_listen", old.server.legacy_listen != new.server.legacy_listen);
     add("server.doors_dir", old.server.doors_dir != new.server.doors_dir);
     add("server.public_names", old.server.public_names != new.server.public_names);
     add("server.trusted_proxies", old.server.trusted_proxies != new.server.trusted_proxies);
     add("server.metrics_on_loopback", old.server.metrics_on_loopback != new.server.metrics_on_loopback);
+    add("server.registration", old.server.registration != new.server.registration);
     add("database", old.database != new.database);
     add("backlogs", old.backlogs != new.backlogs);
     add("runner.type", old.runner.kind != new.runner.kind);
@@ -67,6 +69,7 @@ fn after_restart(old: &Settings, new: &Settings) -> Vec<String> {
     add("runner.image", old.runner.image != new.runner.image);
     add("runner.gpus", old.runner.gpus != new.runner.gpus);
     add("scheduler", old.scheduler != new.scheduler);
+    add("sessions", old.sessions != new.sessions);
     add("retention", old.retention != new.retention);
     add("log.format", old.log.format != new.log.format);
     add("log.files", old.log.files != new.log.files);

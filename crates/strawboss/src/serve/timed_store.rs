@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 use strawboss_core::run::{Run, Sandbox};
-use strawboss_core::store::{ApiToken, ChangeSet, Message, ReportTotal, Store, StoreError, StoredReport, TaskFilter};
+use strawboss_core::store::{Account, ApiToken, ChangeSet, Message, ReportTotal, Store, StoreError, StoredReport, TaskFilter};
 use strawboss_core::task::Task;
 use strawboss_core::{RunId, SandboxId, TaskId, TaskState, Timestamp};
 
@@ -123,6 +123,26 @@ impl Store for TimedStore {
 
     async fn token_remove(&self, id: &str) -> Result<bool, StoreError> {
         timed(WRITE, self.inner.token_remove(id)).await
+    }
+
+    async fn account_add(&self, account: &Account) -> Result<(), StoreError> {
+        timed(WRITE, self.inner.account_add(account)).await
+    }
+
+    async fn account(&self, username: &str) -> Result<Option<Account>, StoreError> {
+        timed(READ, self.inner.account(username)).await
+    }
+
+    async fn account_list(&self) -> Result<Vec<Account>, StoreError> {
+        timed(READ, self.inner.account_list()).await
+    }
+
+    async fn account_set(&self, account: &Account) -> Result<bool, StoreError> {
+        timed(WRITE, self.inner.account_set(account)).await
+    }
+
+    async fn account_remove(&self, username: &str) -> Result<bool, StoreError> {
+        timed(WRITE, self.inner.account_remove(username)).await
     }
 
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError> {

@@ -16,8 +16,9 @@ use strawboss_core::runner::{
 use strawboss_core::{ProjectName, RunId, SandboxId, Timestamp};
 use strawboss_engine::link::{FromLink, SupervisorLink, ToLink};
 use strawboss_engine::ports::{Doors, SystemClock};
-use strawboss_engine::{Engine, EngineConfig, Parts};
+use strawboss_engine::{Engine, EngineConfig, HostTerminals, Parts};
 use strawboss_protocol::supervisor::{FromSupervisor, Hello, Phase, Report, ReportBody, VERSION};
+use strawboss_runner::{Tmux, TmuxConfig};
 use strawboss_server::{AuthConfig, Measure, Server, ServerConfig};
 use strawboss_store::SqlStore;
 use tokio::task::JoinHandle;
@@ -146,11 +147,24 @@ pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
     pub(crate) public_names: Vec<String>,
     pub(crate) metrics_on_loopback: bool,
+    /// The socket of a tmux server of the test's own.
+    pub(crate) tmux: Option<PathBuf>,
+    /// Whether old clients are served without sign-in.
+    pub(crate) legacy: bool,
+    /// Whether anybody may make an account.
+    pub(crate) open_registration: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:0".parse().unwrap(), public_names: Vec::new(), metrics_on_loopback: false }
+        Self {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            public_names: Vec::new(),
+            metrics_on_loopback: false,
+            tmux: None,
+            legacy: false,
+            open_registration: false,
+        }
     }
 }
 
@@ -158,6 +172,7 @@ impl Default for Options {
 pub(crate) struct Served {
     pub(crate) engine: Engine,
     pub(crate) addr: SocketAddr,
+    pub(crate) legacy: Option<SocketAddr>,
     pub(crate) client: reqwest::Client,
     runner: Arc<FakeRunner>,
     options: Options,
@@ -169,11 +184,13 @@ pub(crate) struct Served {
 async fn listen(engine: &Engine, options: &Options) -> Server {
     let config = ServerConfig {
         listen: options.listen,
+        legacy_listen: options.legacy.then(|| "127.0.0.1:0".parse().unwrap()),
         auth: AuthConfig {
             admin_token_hash: AuthConfig::hash(ADMIN),
             cookie_key: [3; 32],
             public_names: options.public_names.clone(),
             metrics_on_loopback: options.metrics_on_loopback,
+            registration: options.open_registration,
             trusted_proxies: Vec::new(),
         },
         drain: Duration::from_mins(1),
@@ -201,13 +218,19 @@ impl Served {
             doors: Arc::new(NoDoors(dir.path().to_owned())),
             clock: Arc::new(SystemClock),
         };
-        let engine = Engine::new(EngineConfig::new(data, catalog(&repository), supervisor), parts);
+        let mut config = EngineConfig::new(data, catalog(&repository), supervisor);
+        config.host = options.tmux.clone().map(|socket| HostTerminals {
+            terminals: Arc::new(Tmux::new(TmuxConfig { socket: Some(socket), ..TmuxConfig::default() })),
+            look: Duration::from_mins(1),
+        });
+        let engine = Engine::new(config, parts);
         engine.start().await.unwrap();
         let server = listen(&engine, &options).await;
         let addr = server.local_addr();
+        let legacy = server.legacy_addr();
         let shutdown = CancellationToken::new();
         let serving = Some(tokio::spawn(server.serve(shutdown.clone())));
-        Self { engine, addr, client: client(), runner, options, shutdown, serving, _dir: dir }
+        Self { engine, addr, legacy, client: client(), runner, options, shutdown, serving, _dir: dir }
     }
 
     /// Stops the server in order; the engine goes on.

@@ -5,7 +5,7 @@ use crate::failure::{ExitStatus, Failure};
 use reqwest::Url;
 use std::sync::Arc;
 use std::time::Duration;
-use strawboss_protocol::api::ErrorBody;
+use strawboss_protocol::api::{ErrorBody, SESSION_PROTOCOL};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -61,6 +61,7 @@ async fn open(api: &Api, path: &str) -> Result<Socket, Failure> {
             .map_err(|_| Failure::usage("the token has characters that no token has").status(ExitStatus::Denied))?;
         request.headers_mut().insert(header::AUTHORIZATION, value);
     }
+    request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SESSION_PROTOCOL));
     let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
     match client_async_with_config(request, wire, Some(config)).await {
         Ok((socket, _)) => Ok(socket),

@@ -9,6 +9,9 @@ import { backoff } from "../../../live/stream";
 export const HIGH_WATER = 8 * 1024 * 1024;
 export const LOW_WATER = 512 * 1024;
 
+/** What the server knows this page by: without it, it speaks as the service did that it replaces. */
+const SESSION_PROTOCOL = "strawboss.v1";
+
 export type SessionStatus = "connecting" | "live" | "lost" | "ended";
 
 export interface SessionHandlers {
@@ -99,7 +102,7 @@ export class SessionSocket {
 
   #connect(): void {
     this.#ready = false;
-    const socket = new WebSocket(this.#url(this.#offset));
+    const socket = new WebSocket(this.#url(this.#offset), SESSION_PROTOCOL);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     if (this.#attempt === 0) this.#handlers.onStatus("connecting");
