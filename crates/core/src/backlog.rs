@@ -267,6 +267,10 @@ pub struct WriteBackError {
 pub trait Backlog: Send + Sync {
     /// Its name, stable over restarts: `csv:priorities.csv`.
     fn name(&self) -> &str;
+    /// Whether its items are tickets.
+    fn holds_tickets(&self) -> bool {
+        false
+    }
     /// Its whole list as of now.
     async fn read(&self) -> Reading;
     /// Returns when the source may have changed since the last `read` (or its interval is over). Cancel-safe.

@@ -234,6 +234,11 @@ impl Task {
         self.step("wait for approval", &[TaskState::Queued, TaskState::Paused, TaskState::Blocked], TaskState::Pending, now)
     }
 
+    /// Whether people discuss it where it comes from.
+    pub fn is_ticket(&self) -> bool {
+        self.source.as_ref().is_some_and(|link| link.is_ticket)
+    }
+
     /// A person lets an agent start.
     pub fn approve(&mut self, now: Timestamp) -> Result<(), TransitionError> {
         self.step("be approved", &[TaskState::Pending], TaskState::Queued, now)

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::error::Refused;
 use crate::queries::load_run;
 use crate::shared::lock;
-use crate::{cause, drive, landing, rescue};
+use crate::{cause, drive, figures, landing, rescue};
 use strawboss_core::project::AgentMode;
 use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::ChangeSet;
@@ -37,7 +37,7 @@ fn on_its_way(id: &TaskId) -> Refused {
 
 impl Engine {
     /// Applies a transition to a task and commits it.
-    async fn task_change(
+    pub(crate) async fn task_change(
         &self,
         id: &TaskId,
         transition: impl FnOnce(&mut Task) -> Result<(), Refused>,
@@ -135,14 +135,19 @@ impl Engine {
     pub async fn task_approve(&self, id: &TaskId, mode: Option<AgentMode>) -> Result<TaskView, Refused> {
         let now = self.shared.now();
         let catalog = self.shared.catalog();
-        self.task_change(id, |task| {
+        let mut ticket = false;
+        let approved = self.task_change(id, |task| {
             task.approve(now)?;
             let said = catalog.projects.get(&task.project).is_some_and(|project| project.mode.is_some());
-            let ticket = task.source.as_ref().is_some_and(|source| source.is_ticket);
+            ticket = task.is_ticket();
             task.mode = mode.or(task.mode).or_else(|| (ticket && !said).then_some(AgentMode::Interactive));
             Ok(())
-        })
-        .await
+        });
+        let approved = approved.await?;
+        if ticket {
+            figures::ticket_approved();
+        }
+        Ok(approved)
     }
 
     /// Queues a task that is paused, pending, blocked or cancelled; a paused one goes on with its agent's session.

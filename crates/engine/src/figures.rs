@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::error::Refused;
 use crate::shared::lock;
+use crate::tickets::TicketCounts;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use strawboss_core::{RunOutcome, RunState};
@@ -22,6 +23,8 @@ pub struct Figures {
     pub sessions: u64,
     /// Viewers of them.
     pub viewers: u64,
+    /// Tickets by the part of their way.
+    pub tickets: TicketCounts,
 }
 
 /// States of runs that hold a slot.
@@ -38,6 +41,7 @@ impl Engine {
         let waiting = shared.parts.store.outbox_list(u32::MAX).await?;
         let queued_since = shared.queued_since.load(Ordering::Relaxed);
         let (sessions, viewers) = shared.hub.totals();
+        let tickets = self.ticket_counts().await?;
         Ok(Figures {
             runs: LIVE.map(count).to_vec(),
             queue_age_ms: age((queued_since != 0).then_some(queued_since)),
@@ -45,6 +49,7 @@ impl Engine {
             supervisors: lock(&shared.present).values().filter(|present| present.is_connected()).count() as u64,
             sessions,
             viewers,
+            tickets,
         })
     }
 
@@ -67,6 +72,26 @@ pub(crate) fn run_began(after_ms: i64) {
 /// A run ended.
 pub(crate) fn run_finished(outcome: RunOutcome) {
     metrics::counter!("strawboss_runs_finished_total", "outcome" => outcome.word()).increment(1);
+}
+
+/// A person let an agent start on a ticket.
+pub(crate) fn ticket_approved() {
+    metrics::counter!("plane_tickets_approved_total").increment(1);
+}
+
+/// The work on a ticket was accepted.
+pub(crate) fn ticket_completed() {
+    metrics::counter!("plane_tickets_completed_total").increment(1);
+}
+
+/// A ticket was written to, or could not be.
+pub(crate) fn ticket_updated(ok: bool) {
+    metrics::counter!("plane_updates_total", "status" => if ok { "success" } else { "error" }).increment(1);
+}
+
+/// A run of a ticket ended after so many milliseconds.
+pub(crate) fn ticket_session(ms: i64) {
+    metrics::histogram!("plane_session_duration_seconds").record(ms.max(0) as f64 / 1000.0);
 }
 
 /// A supervisor that had been here before dialled in again.

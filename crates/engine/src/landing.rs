@@ -6,7 +6,7 @@ use crate::drive::{self, StepError, Subject};
 use crate::git::land::{self, LandError, Merge};
 use crate::git::mirror::{self, MirrorError};
 use crate::shared::{Shared, lock};
-use crate::{fault, prompt};
+use crate::{fault, figures, prompt};
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_core::run::{CheckResult, Run};
@@ -166,7 +166,11 @@ async fn settle(shared: &Arc<Shared>, id: &TaskId, landed: Landed) -> Result<(),
         // Accepted again meanwhile: it is tried again.
         Landed::Withdrawn => return Ok(()),
     }
+    let completed = task.is_ticket() && task.state == TaskState::Done;
     writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
+    if completed {
+        figures::ticket_completed();
+    }
     Ok(())
 }
 

@@ -34,6 +34,7 @@ mod session;
 mod shared;
 mod supervise;
 mod sync;
+mod tickets;
 mod tokens;
 mod views;
 
@@ -46,3 +47,4 @@ pub use git::bundle::{bundle_mirror, mirror_of_bundle};
 pub use host::HostTerminals;
 pub use queries::TaskQuery;
 pub use session::{Viewer, ViewerFrame};
+pub use tickets::{TicketCounts, TicketEntry};

@@ -1,11 +1,11 @@
 //! Carries out what followed from state changes: write-backs to backlogs, until they land.
 
-use crate::fault;
 use crate::shared::{Shared, WRITE_BACK, message_key};
+use crate::{fault, figures};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use strawboss_core::backlog::{BacklogStatus, WriteBack, WriteOutcome};
+use strawboss_core::backlog::{BacklogStatus, SourceLink, WriteBack, WriteOutcome};
 use strawboss_core::store::{ChangeSet, Message, StoreError};
 
 /// How many messages are taken at once.
@@ -63,12 +63,16 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
         let known = known(shared, &source).await?;
         let writes: Vec<WriteBack> = messages
             .iter()
-            .map(|(message, write)| WriteBack { known: known.get(&message.key).copied(), ..write.clone() })
+            .map(|(message, write)| WriteBack { known: known.get(&message.key).map(|known| known.status), ..write.clone() })
             .collect();
+        let is_ticket = |message: &Message| known.get(&message.key).is_some_and(|known| known.is_ticket);
         match backlog.backlog.write_back(&writes).await {
             Ok(outcomes) => {
                 fault::point("outbox.written");
                 for ((message, _), outcome) in messages.iter().zip(&outcomes) {
+                    if is_ticket(message) {
+                        figures::ticket_updated(matches!(outcome, WriteOutcome::Written));
+                    }
                     if let WriteOutcome::Refused(why) = outcome {
                         tracing::warn!(source, why, "a write-back to the backlog was refused; it is tried again");
                         failed(shared, message, why).await?;
@@ -79,6 +83,9 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
             Err(error) => {
                 tracing::warn!(source, error = %error, "a write-back to the backlog failed; it is tried again");
                 for (message, _) in &messages {
+                    if is_ticket(message) {
+                        figures::ticket_updated(false);
+                    }
                     failed(shared, message, &error.to_string()).await?;
                 }
             }
@@ -97,11 +104,21 @@ async fn failed(shared: &Shared, message: &Message, why: &str) -> Result<(), Sto
     shared.parts.store.outbox_failed(message.id, why, shared.now().plus_ms(wait)).await
 }
 
+/// What is known of a row.
+struct Known {
+    status: BacklogStatus,
+    is_ticket: bool,
+}
+
 /// What the rows of a source are known to say.
-async fn known(shared: &Shared, source: &str) -> Result<HashMap<String, BacklogStatus>, StoreError> {
+async fn known(shared: &Shared, source: &str) -> Result<HashMap<String, Known>, StoreError> {
     let tasks = shared.parts.store.task_list_by_source(source).await?;
     let links = tasks.into_iter().filter_map(|task| task.source);
-    Ok(links.map(|link| (message_key(&link.source, &link.native_ref), link.row_status)).collect())
+    let known = |link: SourceLink| {
+        let key = message_key(&link.source, &link.native_ref);
+        (key, Known { status: link.row_status, is_ticket: link.is_ticket })
+    };
+    Ok(links.map(known).collect())
 }
 
 /// Notes what the rows say now.

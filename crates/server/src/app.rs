@@ -22,13 +22,14 @@ use tracing::Instrument;
 
 /// The whole interface.
 pub(crate) fn app(state: AppState, pages: Arc<dyn Pages>) -> Router {
-    let guarded = Router::from(routes::guarded()).merge(compat::guarded(compat::EDGE));
+    let guarded = Router::from(routes::guarded()).merge(compat::guarded(compat::EDGE)).merge(compat::ticket_paths());
     let guarded = guarded.route_layer(from_fn_with_state(state.clone(), guard::by_method));
     let any_scope = [compat::EDGE, ""].map(compat::any_scope).into_iter().fold(Router::from(routes::any_scope()), Router::merge);
     let any_scope = any_scope.route_layer(from_fn_with_state(state.clone(), guard::any));
     let admin = Router::from(routes::admin()).route_layer(from_fn_with_state(state.clone(), guard::admin));
     let measured = Router::from(routes::measured()).route_layer(from_fn_with_state(state.clone(), guard::measured));
     let router = Router::from(routes::open())
+        .merge(compat::health())
         .merge(compat::open(compat::EDGE))
         .merge(compat::open(""))
         .merge(guarded)

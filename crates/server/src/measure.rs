@@ -95,6 +95,9 @@ impl Measure {
             metrics::gauge!("strawboss_supervisors").set(figures.supervisors as f64);
             metrics::gauge!("strawboss_sessions").set(figures.sessions as f64);
             metrics::gauge!("strawboss_session_viewers").set(figures.viewers as f64);
+            metrics::gauge!("plane_pending_tickets").set(figures.tickets.pending as f64);
+            metrics::gauge!("plane_active_sessions").set(figures.tickets.active as f64);
+            metrics::gauge!("plane_completed_tickets").set(figures.tickets.completed as f64);
             if let Some((free, size)) = disk(data_dir) {
                 metrics::gauge!("strawboss_data_dir_free_bytes").set(free as f64);
                 metrics::gauge!("strawboss_data_dir_size_bytes").set(size as f64);

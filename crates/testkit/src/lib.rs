@@ -24,4 +24,5 @@ pub use plane::Plane;
 pub use postgres::{Postgres, Stop};
 pub use repository::Repository;
 pub use sheets::Sheets;
+pub use typing::OldTerminal;
 pub use world::{RunnerKind, World, WorldOptions};

@@ -1,10 +1,13 @@
 //! A person at a run's terminal.
 
 use crate::World;
-use anyhow::{Context as _, Result};
+use crate::world::DEADLINE;
+use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
 use strawboss_protocol::api::SESSION_PROTOCOL;
 use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -21,6 +24,54 @@ impl World {
         socket.close(None).await?;
         // What was sent is taken once the other side has closed as well.
         while let Some(Ok(_)) = socket.next().await {}
+        Ok(())
+    }
+}
+
+/// A terminal as a client of the terminal service before this one sees it: JSON both ways.
+#[derive(Debug)]
+pub struct OldTerminal {
+    socket: WebSocketStream<TcpStream>,
+    shown: String,
+}
+
+impl World {
+    /// Attaches as such a client does, with the token in the query.
+    pub async fn attach_old(&self, session: &str) -> Result<OldTerminal> {
+        let address = format!("ws://{}/ws/sessions/{session}?projectId=&windowIndex=&token={}", self.address(), self.token()?);
+        let stream = TcpStream::connect(self.address()).await?;
+        let (socket, _) = tokio_tungstenite::client_async(address, stream).await.context("attach")?;
+        Ok(OldTerminal { socket, shown: String::new() })
+    }
+}
+
+impl OldTerminal {
+    /// The next message; an error when there is none any more, or none for too long.
+    pub async fn next(&mut self) -> Result<Value> {
+        loop {
+            let message = tokio::time::timeout(DEADLINE, self.socket.next()).await.context("nothing comes")?;
+            match message.context("the socket is closed")?? {
+                Message::Text(text) => return Ok(serde_json::from_str(&text)?),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => bail!("no text: {other:?}"),
+            }
+        }
+    }
+
+    /// Sends a message.
+    pub async fn send(&mut self, message: Value) -> Result<()> {
+        Ok(self.socket.send(Message::text(message.to_string())).await?)
+    }
+
+    /// Waits until the terminal has shown this.
+    pub async fn until_shown(&mut self, text: &str) -> Result<()> {
+        while !self.shown.contains(text) {
+            let message = self.next().await.with_context(|| format!("waiting for {text:?} after {:?}", self.shown))?;
+            match message["type"].as_str() {
+                Some("data") => self.shown.push_str(message["payload"].as_str().unwrap_or_default()),
+                _ => bail!("{message}"),
+            }
+        }
         Ok(())
     }
 }

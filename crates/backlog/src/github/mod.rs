@@ -193,6 +193,10 @@ impl Backlog for GithubBacklog {
         &self.name
     }
 
+    fn holds_tickets(&self) -> bool {
+        true
+    }
+
     async fn read(&self) -> Reading {
         let mut known = self.known.lock().await;
         match self.list(&mut known).await {

@@ -253,6 +253,10 @@ impl Backlog for PlaneBacklog {
         &self.name
     }
 
+    fn holds_tickets(&self) -> bool {
+        true
+    }
+
     async fn read(&self) -> Reading {
         let mut known = self.known.lock().await;
         match self.list(&mut known).await {

@@ -62,11 +62,15 @@ async fn end_by_id(
     taken.note(&mut run);
     let landing = run.approved_at.is_some();
     let (task_id, outcome, state) = (task.id.clone(), run.outcome, task.state);
+    let session = run.started_at.filter(|_| task.is_ticket() && outcome.is_some()).map(|since| now.ms_since(since));
     writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
     taken.written();
     drop(writer);
     if let Some(outcome) = outcome {
         figures::run_finished(outcome);
+    }
+    if let Some(session) = session {
+        figures::ticket_session(session);
     }
     tracing::info!(run.id = %id, outcome = outcome.map(RunOutcome::word), task.state = state.word(), "a run ended");
     fault::point("run.ended");

@@ -1,20 +1,20 @@
 //! The paths of the systems that Strawboss replaces, served as their clients know them: one file a system's part.
 //!
-//! `sessions`, `socket` and `accounts` are the terminal service's. `/api/pending-tickets` and its neighbours, the ticket daemon's, belong
-//! beside them. Nothing here decides: old words are turned into ours, the engine is asked, and the answer is put into old
+//! `sessions`, `socket` and `accounts` are the terminal service's, `tickets` the ticket daemon's. Nothing here decides: old words are turned into ours, the engine is asked, and the answer is put into old
 //! words again. docs/old-clients.md says what differs. These paths are not in the API's description: they are nobody's future.
 
 pub(crate) mod accounts;
 pub(crate) mod legacy;
 pub(crate) mod sessions;
 pub(crate) mod socket;
+pub(crate) mod tickets;
 
 use crate::error::ApiError;
 use crate::routes::terminal::session_terminal;
 use crate::state::AppState;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -36,6 +36,21 @@ pub(crate) fn guarded(prefix: &str) -> Router<AppState> {
         .route(&at("/workspaces"), get(sessions::workspaces))
 }
 
+/// The ticket daemon's paths, with the same guard. It had them below [`EDGE`] itself.
+pub(crate) fn ticket_paths() -> Router<AppState> {
+    Router::new()
+        .route("/api/pending-tickets", get(tickets::pending))
+        .route("/api/completed-tickets", get(tickets::completed))
+        .route("/api/approve/{ticket}", post(tickets::approve))
+        .route("/api/update-plane/{ticket}", post(tickets::update))
+        .route("/api/tickets/{ticket}", delete(tickets::delete))
+}
+
+/// Where the old nginx had the daemon's health.
+pub(crate) fn health() -> Router<AppState> {
+    Router::new().route("/orchestrator/health", get(tickets::health))
+}
+
 /// Where people sign in and say who they are: below [`EDGE`] and without it, since the old nginx had them at both.
 pub(crate) fn open(prefix: &str) -> Router<AppState> {
     let at = |path: &str| format!("{prefix}{path}");
@@ -55,6 +70,8 @@ fn bare() -> Router<AppState> {
     guarded("")
         .merge(open(""))
         .merge(any_scope(""))
+        .merge(ticket_paths())
+        .route("/orchestrator/health", get(tickets::counted))
         .route("/health", get(legacy::health))
         .route("/ws/sessions/{id}", get(session_terminal))
 }

@@ -81,6 +81,9 @@ pub(crate) async fn meant(state: &AppState, text: &str) -> Result<Session, ApiEr
             Err(error) => return Err(error.into()),
         }
     }
+    if let Some(run) = super::tickets::run_of(state, text).await? {
+        return Ok(Session::Run(run));
+    }
     SessionId::kept(text).map(Session::Host).ok_or_else(|| {
         ApiError::invalid("the session's id has nothing that an id keeps", "Use letters, digits, dashes and underscores.")
     })

@@ -33,6 +33,9 @@ const STORE: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.0
 /// Of starts: from a warm container to an image that is pulled first.
 const STARTS: &[f64] = &[0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0];
 
+/// Of work on tickets: from a typing error mended to an afternoon.
+const SESSIONS: &[f64] = &[10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0];
+
 const fn counter(name: &'static str, labels: &'static [(&'static str, &'static str)], help: &'static str) -> Metric {
     Metric { name, kind: Kind::Counter, labels, help, buckets: &[] }
 }
@@ -142,6 +145,17 @@ pub const METRICS: &[Metric] = &[
         "Time until the answer began.",
         REQUESTS,
     ),
+    gauge(
+        "plane_pending_tickets",
+        &[],
+        "Tickets that wait for a person's approval. As the ticket daemon before this one named it, like all that begin with `plane_`.",
+    ),
+    gauge("plane_active_sessions", &[], "Tickets that were approved and are not completed yet."),
+    gauge("plane_completed_tickets", &[], "Tickets whose work was accepted."),
+    counter("plane_tickets_approved_total", &[], "Approvals of tickets."),
+    counter("plane_tickets_completed_total", &[], "Tickets whose work was accepted since the start."),
+    counter("plane_updates_total", &[("status", "`success`, `error`")], "Writes to tickets, each try."),
+    histogram("plane_session_duration_seconds", &[], "From the start of a ticket's run to its end.", SESSIONS),
 ];
 
 #[cfg(test)]
@@ -202,7 +216,7 @@ mod tests {
             for (at, _) in text.match_indices(start) {
                 let rest = text[at + start.len()..].trim_start();
                 if let Some(name) = rest.strip_prefix('"').and_then(|rest| rest.split('"').next())
-                    && name.starts_with("strawboss_")
+                    && ["strawboss_", "plane_"].iter().any(|prefix| name.starts_with(prefix))
                 {
                     names.insert(name.to_owned());
                 }
