@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::error::Refused;
 use crate::shared::Shared;
 use std::time::Duration;
-use strawboss_core::backlog::TicketTrigger;
+use strawboss_core::backlog::{BacklogStatus, TicketTrigger};
 use strawboss_core::project::AgentMode;
 use strawboss_core::run::StopReason;
 use strawboss_core::{RunId, Task, TaskId, TaskState, Timestamp};
@@ -30,6 +30,8 @@ pub struct TicketEntry {
     pub state: TaskState,
     /// What the agent says of the work, once there is any.
     pub summary: Option<String>,
+    /// Whether that it was completed stands where it comes from.
+    pub is_written: bool,
     /// When its task was made.
     pub created_at: Timestamp,
     /// When its task's state changed last.
@@ -75,6 +77,7 @@ fn entry(task: Task, summary: Option<String>) -> TicketEntry {
         uuid: ticket.map_or_else(|| link.map_or_else(String::new, |link| link.native_ref.clone()), |ticket| ticket.uuid.clone()),
         project_id: ticket.map_or_else(|| task.project.to_string(), |ticket| ticket.project_id.clone()),
         trigger: ticket.map_or(TicketTrigger::NewTicket, |ticket| ticket.trigger),
+        is_written: link.is_some_and(|link| link.row_status == BacklogStatus::Completed),
         action: task.action,
         state: task.state,
         summary,

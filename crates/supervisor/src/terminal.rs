@@ -157,8 +157,8 @@ impl<'a> Talk<'a> {
     /// What is to be written to the terminal now.
     fn typed(&mut self) -> Vec<u8> {
         while let Some(said) = self.site.inbox.take_say() {
-            // An agent without hooks is told: to its program it may mean something.
-            if let Some(summary) = completion(&said).filter(|_| self.begin_by.is_some() || self.agent.session().is_some()) {
+            // An agent without an interface is told: to its program it may mean something.
+            if let Some(summary) = completion(&said).filter(|_| self.agent.taken().is_some()) {
                 self.agent.complete(summary);
                 continue;
             }

@@ -15,6 +15,7 @@ pub(crate) struct Rows {
     items: Mutex<Vec<SourceItem>>,
     writes: Mutex<Vec<WriteBack>>,
     down: AtomicBool,
+    deaf: AtomicBool,
     changed: Notify,
 }
 
@@ -66,6 +67,11 @@ impl Rows {
         self.changed.notify_one();
     }
 
+    /// It can or cannot be written to from here on.
+    pub(crate) fn set_deaf(&self, deaf: bool) {
+        self.deaf.store(deaf, Ordering::SeqCst);
+    }
+
     /// What was written to it.
     pub(crate) fn writes(&self) -> Vec<WriteBack> {
         self.writes.lock().unwrap().clone()
@@ -105,6 +111,10 @@ impl Backlog for Rows {
     }
 
     async fn write_back(&self, writes: &[WriteBack]) -> Result<Vec<WriteOutcome>, WriteBackError> {
+        if self.deaf.load(Ordering::SeqCst) {
+            let (what, why) = ("write to the rows".to_owned(), "the network is gone".to_owned());
+            return Err(WriteBackError { what, why, fix: "Wait.".to_owned(), retry: true });
+        }
         self.writes.lock().unwrap().extend_from_slice(writes);
         let mut items = self.items.lock().unwrap();
         let outcome = |write: &WriteBack| match items.iter_mut().find(|item| item.native_ref == write.native_ref) {

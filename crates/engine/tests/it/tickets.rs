@@ -88,3 +88,35 @@ async fn a_source_that_is_down_says_since_when_and_what_is_known_of_it_stays() {
     rows.set_down(false);
     until("it is back", async || Some(source().await).filter(|source| source.readable && source.since.is_none())).await;
 }
+
+#[tokio::test]
+async fn what_happens_while_the_network_is_gone_for_an_hour_is_written_once_and_in_order() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "Mend it", false);
+    let (run, mut agent) = ground.work(&task(1), "work.txt").await;
+    until("the first write", async || rows.writes().pop()).await;
+    rows.set_deaf(true);
+    agent.report(ReportBody::Phase { phase: Phase::Working }).await;
+    agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
+    seen(&ground, &task(1), "review").await;
+    let failures = async || ground.store.outbox_list(10).await.unwrap().iter().map(|message| message.failures).max();
+    for minutes in [20, 40] {
+        let before = failures().await.unwrap_or_default();
+        ground.clock.forward(std::time::Duration::from_mins(minutes));
+        until("it is tried again, in vain", async || failures().await.filter(|now| *now > before)).await;
+    }
+    ground.engine.review_approve(&task(1)).await.unwrap();
+    seen(&ground, &task(1), "done").await;
+    let status = ground.engine.status().await.unwrap();
+    assert!(status.outbox_waiting > 0, "people see that it waits");
+    rows.set_deaf(false);
+    ground.clock.forward(std::time::Duration::from_mins(2));
+    until("all is written", async || ground.store.outbox_list(10).await.unwrap().is_empty().then_some(())).await;
+    let writes = rows.writes();
+    let order = [BacklogStatus::Queued, BacklogStatus::InProgress, BacklogStatus::InReview, BacklogStatus::Completed];
+    let at: Vec<_> = writes.iter().map(|write| order.iter().position(|status| *status == write.status).unwrap()).collect();
+    assert!(at.is_sorted_by(|a, b| a < b), "once each, and in order: {writes:?}");
+    let last = writes.last().unwrap();
+    assert_eq!((last.status, last.report.as_ref().map(|report| &report.run)), (BacklogStatus::Completed, Some(&run)));
+}

@@ -121,13 +121,13 @@ pub(crate) async fn update(
     Body(update): Body<Update>,
 ) -> Result<Json<Updated>, OldError> {
     let ticket = state.engine.ticket_find(&name).await?;
-    let done = ticket.state == TaskState::Done;
-    if !done {
+    let written = ticket.is_written;
+    if ticket.state != TaskState::Done {
         let engine = state.engine.clone();
         let task = ticket.task.clone();
         state.carry_out(async move { engine.ticket_complete(&task, &update.summary).await }).await?;
     }
-    Ok(Json(Updated { status: "updated", ticket_id: ticket.id, comment_posted: done, state_updated: done }))
+    Ok(Json(Updated { status: "updated", ticket_id: ticket.id, comment_posted: written, state_updated: written }))
 }
 
 #[derive(Debug, Serialize)]
