@@ -8,7 +8,7 @@ mod terminal;
 mod wire;
 
 use crate::text::{cut, one_line};
-use crate::{Agent, Exit, Launch, LaunchContext, LaunchError, LaunchIo, Outcome, Understood, transcript};
+use crate::{Agent, Exit, HomeContent, HomeFile, Launch, LaunchContext, LaunchError, LaunchIo, Outcome, Understood, transcript};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use strawboss_core::Timestamp;
@@ -26,6 +26,9 @@ const LONGEST_COMMAND_MS: &str = "3600000";
 const MAX_NAME: usize = 200;
 /// What stands in the key's place: the gateway puts the real one in on the way out.
 const NO_KEY: &str = "no-key-in-the-sandbox";
+
+/// The file that names the tools of the control plane, below the home.
+const TOOLS: &str = ".claude/strawboss-tools.json";
 
 /// The agent `claude`.
 #[derive(Debug, Default)]
@@ -65,6 +68,16 @@ fn env(context: &LaunchContext<'_>) -> BTreeMap<String, String> {
     env
 }
 
+/// The file that names the tools of the control plane, beside what tools a project has of its own.
+fn tools(context: &LaunchContext<'_>) -> (OsString, HomeFile) {
+    let servers =
+        serde_json::json!({ "mcpServers": { "strawboss": { "type": "http", "url": format!("{}/mcp", context.relay) } } });
+    // Joined by `=`, since the option takes as many files as follow.
+    let mut arg = OsString::from("--mcp-config=");
+    arg.push(context.home.join(TOOLS));
+    (arg, HomeFile { path: TOOLS.into(), content: HomeContent::Text(servers.to_string()) })
+}
+
 impl Agent for Claude {
     fn kind(&self) -> AgentKind {
         AgentKind::Claude
@@ -73,7 +86,8 @@ impl Agent for Claude {
     fn launch(&mut self, context: &LaunchContext<'_>) -> Result<Launch, LaunchError> {
         let words = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
         let mut args: Vec<OsString> = words.into_iter().map(OsString::from).collect();
-        args.push("--dangerously-skip-permissions".into());
+        let (tools, file) = tools(context);
+        args.extend([tools, "--dangerously-skip-permissions".into()]);
         // Joined by `=`, so that a value that begins with a dash is no option.
         if let Some(model) = &context.orders.model {
             args.push(format!("--model={model}").into());
@@ -86,7 +100,7 @@ impl Agent for Claude {
         // So none does, and builds and tests that take long have the time.
         env.insert("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS".to_owned(), "1".to_owned());
         let first = self.say(context.prompt);
-        Ok(Launch { program: program(context), args, env, io: LaunchIo::Pipes { first }, files: Vec::new() })
+        Ok(Launch { program: program(context), args, env, io: LaunchIo::Pipes { first }, files: vec![file] })
     }
 
     fn say(&self, text: &str) -> Vec<u8> {

@@ -135,6 +135,17 @@ pub struct Refusal {
     pub last_at: Timestamp,
 }
 
+/// How far an agent says that it is: its own word, shown to people and proof of nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What it says.
+    pub text: String,
+    /// How much of the task is done, 0 to 100.
+    pub percent: Option<u8>,
+    /// When it said so.
+    pub at: Timestamp,
+}
+
 /// One attempt of one agent at one task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -180,8 +191,14 @@ pub struct Run {
     pub volume: RunId,
     /// The run that it resumes.
     pub resumes: Option<RunId>,
-    /// The agent's last words.
+    /// What the agent says of the whole: with `complete_task`, else its last words.
     pub summary: Option<String>,
+    /// What the agent last said of how far it is.
+    #[serde(default)]
+    pub progress: Option<Progress>,
+    /// The tasks that the agent asked for.
+    #[serde(default)]
+    pub tasks_created: Vec<TaskId>,
     /// What the checks did, on the pushed commit.
     pub checks: Vec<CheckResult>,
     /// Set when the checks have run to their end on `head_commit`.

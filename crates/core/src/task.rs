@@ -194,6 +194,9 @@ pub struct Task {
     /// When a better task last took its place.
     #[serde(default)]
     pub preempted_at: Option<Timestamp>,
+    /// The run whose agent asked for it; none: a person or a backlog did.
+    #[serde(default)]
+    pub created_by: Option<RunId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its state changed last.

@@ -10,7 +10,7 @@ use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::ChangeSet;
 use strawboss_core::task::{Task, UNREADABLE_PRIORITY};
 use strawboss_core::{
-    BlockCode, BlockReason, Date, Dependency, ProjectName, RunId, RunState, TaskId, TaskState, TransitionError,
+    BlockCode, BlockReason, Date, Dependency, ProjectName, RunId, RunState, TaskId, TaskState, Timestamp, TransitionError,
 };
 use strawboss_protocol::api::{NewTask, RunDetail, TaskView};
 use strawboss_protocol::supervisor::ToSupervisor;
@@ -26,6 +26,37 @@ fn text(what: &str, text: &str, limit: usize) -> Result<String, Refused> {
         return Err(Refused::invalid(format!("{what} must be 1 to {limit} bytes of text."), "Send it again within that."));
     }
     Ok(trimmed.to_owned())
+}
+
+/// A task that no backlog has, waiting for approval.
+pub(crate) fn blank_task(id: TaskId, project: ProjectName, action: String, now: Timestamp) -> Task {
+    Task {
+        id,
+        project,
+        action,
+        priority: UNREADABLE_PRIORITY,
+        deadline: None,
+        needs_gpu: false,
+        agent: None,
+        model: None,
+        mode: None,
+        state: TaskState::Pending,
+        block: None,
+        source: None,
+        run: None,
+        attempts: 0,
+        resume: None,
+        machinery_failures: 0,
+        sent_back: 0,
+        depends_on: Vec::new(),
+        not_before: None,
+        preempted: false,
+        preempted_at: None,
+        created_by: None,
+        created_at: now,
+        updated_at: now,
+        version: 0,
+    }
 }
 
 fn on_its_way(id: &TaskId) -> Refused {
@@ -62,6 +93,26 @@ impl Engine {
         self.task(id).await
     }
 
+    /// Tasks that are there, by their keys: of any project, or of this one alone.
+    pub(crate) async fn dependencies(&self, keys: &[String], of: Option<&ProjectName>) -> Result<Vec<Dependency>, Refused> {
+        let mut depends_on = Vec::new();
+        for key in keys.iter().map(|key| key.trim()) {
+            let id = TaskId::parse(key).ok();
+            let task = match &id {
+                Some(id) => self.shared.parts.store.task(id).await?,
+                None => None,
+            };
+            if task.is_none_or(|task| of.is_some_and(|project| task.project != *project)) {
+                return Err(Refused::invalid(
+                    format!("There is no task `{}` to depend on.", key.chars().take(80).collect::<String>().escape_debug()),
+                    "See the tasks with `strawboss task list`.",
+                ));
+            }
+            depends_on.push(Dependency { name: key.to_owned(), task: id });
+        }
+        Ok(depends_on)
+    }
+
     /// Adds a task by hand.
     pub async fn task_add(&self, new: NewTask) -> Result<TaskView, Refused> {
         let project = ProjectName::parse(new.project.trim())
@@ -79,29 +130,12 @@ impl Engine {
             }
         };
         let action = text("What shall be done", &new.action, TEXT_LIMIT)?;
-        let mut depends_on = Vec::new();
-        for key in &new.depends_on {
-            let id = TaskId::parse(key.trim()).ok();
-            let there = match &id {
-                Some(id) => self.shared.parts.store.task(id).await?.is_some(),
-                None => false,
-            };
-            if !there {
-                return Err(Refused::invalid(
-                    format!("There is no task `{}` to depend on.", key.trim()),
-                    "See the tasks with `strawboss task list`.",
-                ));
-            }
-            depends_on.push(Dependency { name: key.trim().to_owned(), task: id });
-        }
+        let depends_on = self.dependencies(&new.depends_on, None).await?;
         let now = self.shared.now();
         let number = self.shared.parts.store.task_numbers_next(&project.slug(), 1).await?;
         let id = TaskId::nth(&project, number);
         let manual = configured.approval == strawboss_core::project::Approval::Manual;
         let task = Task {
-            id: id.clone(),
-            project,
-            action,
             priority: new.priority.unwrap_or(UNREADABLE_PRIORITY),
             deadline,
             needs_gpu: new.needs_gpu,
@@ -109,20 +143,8 @@ impl Engine {
             model: new.model.filter(|name| !name.trim().is_empty()),
             mode: new.mode,
             state: if manual { TaskState::Pending } else { TaskState::Queued },
-            block: None,
-            source: None,
-            run: None,
-            attempts: 0,
-            resume: None,
-            machinery_failures: 0,
-            sent_back: 0,
             depends_on,
-            not_before: None,
-            preempted: false,
-            preempted_at: None,
-            created_at: now,
-            updated_at: now,
-            version: 0,
+            ..blank_task(id.clone(), project, action, now)
         };
         let writer = self.shared.write().await;
         writer.commit(ChangeSet { tasks: vec![task], ..ChangeSet::default() }).await?;

@@ -122,7 +122,7 @@ impl Drop for Driven {
 async fn drive(shared: &Arc<Shared>, id: &RunId, wake: &Notify) {
     let mut wait = shared.config.backoff;
     loop {
-        match step(shared, id, wake).await {
+        match Box::pin(step(shared, id, wake)).await {
             Ok(true) => wait = shared.config.backoff,
             Ok(false) => return,
             Err(StepError::Later(why)) => {

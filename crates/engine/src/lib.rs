@@ -9,6 +9,7 @@ mod bound;
 pub mod cause;
 mod commands;
 pub mod config;
+mod desk;
 mod drive;
 mod engine;
 mod error;

@@ -53,4 +53,6 @@ pub struct Reach {
     pub allow: Vec<String>,
     /// `host:port` that it may reach although its address is private.
     pub internal: Vec<String>,
+    /// Whether an agent is in it, which may ask for its task and tell of it.
+    pub has_agent: bool,
 }

@@ -351,6 +351,8 @@ fn new_run(
         started_at: None,
         finished_at: None,
         heard_at: None,
+        progress: None,
+        tasks_created: Vec::new(),
         discarded_at: None,
         recording_removed_at: None,
         reports_removed_at: None,

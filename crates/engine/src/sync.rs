@@ -309,6 +309,7 @@ fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: Backlog
         not_before: None,
         preempted: false,
         preempted_at: None,
+        created_by: None,
         created_at: now,
         updated_at: now,
         version: 0,

@@ -7,7 +7,7 @@ use strawboss_core::run::Run;
 use strawboss_core::store::StoredReport;
 use strawboss_core::task::Task;
 use strawboss_core::{RunState, TaskId};
-use strawboss_protocol::api::{DependencyView, LoadView, ProjectView, RunDetail, RunEvent, RunView, TaskView};
+use strawboss_protocol::api::{DependencyView, LoadView, ProgressView, ProjectView, RunDetail, RunEvent, RunView, TaskView};
 
 pub(crate) fn run(run: &Run) -> RunView {
     RunView {
@@ -24,6 +24,11 @@ pub(crate) fn run(run: &Run) -> RunView {
         branch: run.branch.clone(),
         target: run.target.clone(),
         green: (run.state == RunState::Finished && run.checked_commit.is_some()).then(|| run.is_green()),
+        progress: run.progress.as_ref().map(|said| ProgressView {
+            text: said.text.clone(),
+            percent: said.percent,
+            at: said.at.0,
+        }),
         usage: run.usage,
         created_at: run.created_at.0,
         started_at: run.started_at.map(|at| at.0),
@@ -62,7 +67,10 @@ pub(crate) fn task(shared: &Shared, it: Task, last: Option<&Run>) -> TaskView {
     let landing = lock(&shared.landing).contains(&it.id);
     let waits_for = match it.state {
         strawboss_core::TaskState::Queued => lock(&shared.holds).get(&it.id).map(|hold| hold.sentence().to_owned()),
-        strawboss_core::TaskState::Pending => Some("Waits for a person's approval.".to_owned()),
+        strawboss_core::TaskState::Pending => Some(match &it.created_by {
+            Some(run) => format!("The agent of {run} asked for it; waits for a person's approval."),
+            None => "Waits for a person's approval.".to_owned(),
+        }),
         strawboss_core::TaskState::Review if landing && last.is_some_and(|run| run.approved_at.is_some()) => {
             Some("The accepted work is being merged.".to_owned())
         }

@@ -115,6 +115,8 @@ pub struct RunView {
     pub target: String,
     /// Whether checks ran to their end, and all were green.
     pub green: Option<bool>,
+    /// What its agent last said of how far it is.
+    pub progress: Option<ProgressView>,
     /// What the model cost.
     #[cfg_attr(feature = "openapi", schema(value_type = UsageView))]
     pub usage: Usage,
@@ -126,6 +128,18 @@ pub struct RunView {
     pub finished_at: Option<i64>,
     /// When its supervisor was heard last: what is shown was true then.
     pub heard_at: Option<i64>,
+}
+
+/// How far an agent says that it is: its own word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProgressView {
+    /// What it says.
+    pub text: String,
+    /// How much of the task is done, 0 to 100.
+    pub percent: Option<u8>,
+    /// When it said so, milliseconds since 1970 UTC.
+    pub at: i64,
 }
 
 /// The shape of usage on the wire.

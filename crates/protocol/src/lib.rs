@@ -3,6 +3,7 @@
 //! Types only, with the bounds that a receiver must hold them to. OpenAPI derives are behind the feature `openapi`,
 //! so that the supervisor carries none of it.
 
+pub mod agent;
 pub mod api;
 mod status;
 pub mod supervisor;

@@ -1005,6 +1005,21 @@ export interface components {
             /** @description Whether the row was left out. */
             skipped: boolean;
         };
+        /** @description How far an agent says that it is: its own word. */
+        ProgressView: {
+            /**
+             * Format: int64
+             * @description When it said so, milliseconds since 1970 UTC.
+             */
+            at: number;
+            /**
+             * Format: int32
+             * @description How much of the task is done, 0 to 100.
+             */
+            percent?: number | null;
+            /** @description What it says. */
+            text: string;
+        };
         /** @description A project as people see it. */
         ProjectView: {
             /** @description The agent for rows that name none. */
@@ -1251,6 +1266,7 @@ export interface components {
             outcome?: string | null;
             /** @description Why it ended so. */
             outcome_detail?: string | null;
+            progress?: components["schemas"]["ProgressView"] | null;
             /** @description Its project. */
             project: string;
             /**

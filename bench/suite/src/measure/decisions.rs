@@ -106,6 +106,7 @@ fn backlog(count: usize) -> Result<Vec<Task>> {
             not_before: None,
             preempted: false,
             preempted_at: None,
+            created_by: None,
             created_at: Timestamp(i64::try_from(numbers.below(1_000_000))?),
             updated_at: Timestamp(0),
             version: 0,

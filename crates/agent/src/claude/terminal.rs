@@ -5,7 +5,7 @@
 //! nothing of it can be seen among the machine's processes. It ends when somebody says `/complete`, here or at its prompt,
 //! or when the file of completion is written; its own word that a turn is over ends nothing, since a person may go on.
 
-use super::{MAX_NAME, env, program, wire};
+use super::{MAX_NAME, env, program, tools, wire};
 use crate::text::{cut, one_line};
 use crate::{
     Agent, Exit, HomeContent, HomeFile, Hooked, Launch, LaunchContext, LaunchError, LaunchIo, Outcome, Understood, completion,
@@ -57,7 +57,8 @@ impl Agent for ClaudeTerminal {
     fn launch(&mut self, context: &LaunchContext<'_>) -> Result<Launch, LaunchError> {
         self.resumes = context.resume.is_some();
         let settings = context.home.join(SETTINGS);
-        let mut args: Vec<OsString> = vec!["--dangerously-skip-permissions".into(), "--settings".into(), settings.into()];
+        let (tools, file) = tools(context);
+        let mut args: Vec<OsString> = vec![tools, "--dangerously-skip-permissions".into(), "--settings".into(), settings.into()];
         // Joined by `=`, so that a value that begins with a dash is no option.
         if let Some(model) = &context.orders.model {
             args.push(format!("--model={model}").into());
@@ -72,7 +73,7 @@ impl Agent for ClaudeTerminal {
             args,
             env,
             io: LaunchIo::Interactive { first: paste(&harmless(context.prompt)) },
-            files: files(context),
+            files: files(context).into_iter().chain([file]).collect(),
         })
     }
 
@@ -317,6 +318,8 @@ mod tests {
         let HomeContent::Text(settings) = find(".claude/strawboss.json") else { panic!() };
         let settings: serde_json::Value = serde_json::from_str(settings).unwrap();
         assert_eq!(settings["hooks"]["Stop"][0]["hooks"][0]["command"], r"'/it'\''s/reporter' --hook");
+        let HomeContent::Text(tools) = find(".claude/strawboss-tools.json") else { panic!() };
+        assert!(tools.contains(r#""url":"http://127.0.0.1:4000/mcp""#), "{tools}");
         let HomeContent::Text(command) = find(".claude/commands/complete.md") else { panic!() };
         assert!(command.contains("`/tmp/completion-a-1.txt`") && command.contains("$ARGUMENTS"));
     }

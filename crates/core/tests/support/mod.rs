@@ -58,6 +58,7 @@ pub(crate) fn task(id: &str, of: &str) -> Task {
         not_before: None,
         preempted: false,
         preempted_at: None,
+        created_by: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
         version: 1,

@@ -134,6 +134,7 @@ async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
         providers: if kind == AgentKind::Shell { Vec::new() } else { vec![provider] },
         allow: project.allow.clone(),
         internal: project.internal.clone(),
+        has_agent: true,
     };
     let mut tools = vec![shared.config.supervisor.clone()];
     if let Some(dir) = &assignment.agent.tool_dir {
@@ -382,7 +383,8 @@ async fn pushed(
     let Some(mut run) = shared.parts.store.run(&work.run.id).await? else { return Ok(()) };
     run.head_commit = Some(head);
     saved.note(&mut run);
-    run.summary = summary.or(run.summary);
+    // What it said with `complete_task` is meant for people; its last words may be anything.
+    run.summary = run.summary.or(summary);
     run.agent_session = session.or(run.agent_session);
     run.advance(RunState::Checking, shared.now())?;
     writer.commit(ChangeSet { runs: vec![run], ..ChangeSet::default() }).await?;

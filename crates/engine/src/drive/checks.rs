@@ -101,7 +101,11 @@ async fn once(shared: &Arc<Shared>, subject: &Subject) -> Result<Result<Vec<Chec
             writable: Vec::new(),
             max_pack_bytes: 0,
         },
-        reach: crate::link::Reach { providers: Vec::new(), allow: project.allow.clone(), internal: project.internal.clone() },
+        reach: crate::link::Reach {
+            allow: project.allow.clone(),
+            internal: project.internal.clone(),
+            ..crate::link::Reach::default()
+        },
     };
     let raised = sandbox::raise(shared, plan, |id| Orders {
         sandbox: id.clone(),

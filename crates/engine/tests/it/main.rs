@@ -3,6 +3,7 @@
 
 mod bounds;
 mod clock;
+mod desk;
 mod ground;
 mod lasting;
 mod rescues;

@@ -1,12 +1,13 @@
 //! The door's side in the control plane: what a sandbox's only socket leads to.
 //!
 //! Whoever connects here is known by which door it came through, and is hostile: every request is bounded, and the only
-//! thing it can claim is the control token. Control goes to the engine, git to the project's mirror, everything else to
-//! the [`DoorWays`] (the gateway and the proxy). Nothing here knows what a run is for.
+//! thing it can claim is the control token. Control and the agent's tools go to the engine, git to the project's mirror,
+//! everything else to the [`DoorWays`] (the gateway and the proxy). Nothing here knows what a run is for.
 
 pub(crate) mod control;
 pub mod gateway;
 pub(crate) mod git;
+mod mcp;
 pub(crate) mod reply;
 
 use crate::error::ApiError;
@@ -19,9 +20,10 @@ use hyper_util::rt::TokioIo;
 use reply::error;
 use std::convert::Infallible;
 use std::sync::Arc;
-use strawboss_core::SandboxId;
+use strawboss_core::{SandboxId, TaskId};
 use strawboss_engine::link::{GitAccess, Reach, SupervisorLink};
 use strawboss_engine::{Engine, Refused};
+use strawboss_protocol::agent::{AgentNewTask, AgentTask, HandedOver};
 use strawboss_protocol::supervisor::TokenGrant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OnceCell, Semaphore};
@@ -35,6 +37,9 @@ pub use reply::{DoorBody, DoorError};
 const MAX_CONNECTIONS: usize = 256;
 /// How many git programs may work for one sandbox at once: a fetch, a push, and one more of each.
 const MAX_GIT: usize = 4;
+/// How many calls of its agent's tools are answered at once; more wait.
+const MAX_CALLS: usize = 4;
+
 /// What the door needs of the engine.
 #[async_trait::async_trait]
 pub trait DoorHost: Send + Sync {
@@ -46,6 +51,14 @@ pub trait DoorHost: Send + Sync {
     fn git(&self, sandbox: &SandboxId) -> Result<GitAccess, Refused>;
     /// What else it may reach.
     fn reach(&self, sandbox: &SandboxId) -> Result<Reach, Refused>;
+    /// The task that its agent works at.
+    async fn agent_task(&self, sandbox: &SandboxId) -> Result<AgentTask, Refused>;
+    /// What its agent says of how far it is.
+    async fn agent_progress(&self, sandbox: &SandboxId, text: &str, percent: Option<u8>) -> Result<(), Refused>;
+    /// Its agent says that the task is complete.
+    async fn agent_complete(&self, sandbox: &SandboxId, summary: &str) -> Result<HandedOver, Refused>;
+    /// Its agent asks for another task.
+    async fn agent_create(&self, sandbox: &SandboxId, new: AgentNewTask) -> Result<TaskId, Refused>;
 }
 
 #[async_trait::async_trait]
@@ -64,6 +77,22 @@ impl DoorHost for Engine {
 
     fn reach(&self, sandbox: &SandboxId) -> Result<Reach, Refused> {
         self.door_reach(sandbox)
+    }
+
+    async fn agent_task(&self, sandbox: &SandboxId) -> Result<AgentTask, Refused> {
+        self.agent_task(sandbox).await
+    }
+
+    async fn agent_progress(&self, sandbox: &SandboxId, text: &str, percent: Option<u8>) -> Result<(), Refused> {
+        self.agent_progress(sandbox, text, percent).await
+    }
+
+    async fn agent_complete(&self, sandbox: &SandboxId, summary: &str) -> Result<HandedOver, Refused> {
+        self.agent_complete(sandbox, summary).await
+    }
+
+    async fn agent_create(&self, sandbox: &SandboxId, new: AgentNewTask) -> Result<TaskId, Refused> {
+        self.agent_create(sandbox, new).await
     }
 }
 
@@ -114,6 +143,7 @@ pub struct Door {
     ways: OnceCell<Arc<dyn SandboxWays>>,
     connections: Arc<Semaphore>,
     git: Arc<Semaphore>,
+    calls: Semaphore,
     closed: CancellationToken,
 }
 
@@ -126,6 +156,7 @@ impl Door {
             ways: OnceCell::new(),
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             git: Arc::new(Semaphore::new(MAX_GIT)),
+            calls: Semaphore::new(MAX_CALLS),
             closed: CancellationToken::new(),
         })
     }
@@ -221,12 +252,13 @@ async fn answer(door: Arc<Door>, request: Request<Incoming>) -> Response<DoorBod
     match path {
         "/control/token" => control::token(&door, &request).await,
         "/control" => control::connect(door, request).await,
+        "/mcp" => mcp::answer(door, request).await,
         _ if path.starts_with("/git/") => git::answer(door, request).await,
         _ => {
             let shown: String = path.chars().take(200).collect();
             error(&ApiError::not_found(
                 format!("the door has nothing at `{} {shown}`", request.method()),
-                Some("It serves /git/mirror.git, /gateway/…, and a proxy (CONNECT and absolute-form HTTP).".to_owned()),
+                Some("It serves /git/mirror.git, /gateway/…, /mcp, and a proxy (CONNECT and absolute-form HTTP).".to_owned()),
             ))
         }
     }

@@ -134,7 +134,7 @@ async fn each_request_takes_its_way() {
         let answer = ask(&door, head).await;
         assert!(answer.contains(expected), "{head}: {answer}");
     }
-    for head in ["GET /", "GET /api/v1/tasks", "GET /gateway", "GET /mcp", "GET /control/", "POST /control/token/"] {
+    for head in ["GET /", "GET /api/v1/tasks", "GET /gateway", "POST /mcp/", "GET /control/", "POST /control/token/"] {
         let answer = ask(&door, head).await;
         assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("not_found"), "{head}: {answer}");
     }

@@ -4,6 +4,7 @@
 
 mod door_control;
 mod door_git;
+mod door_mcp;
 mod door_reports;
 mod http_api;
 mod http_auth;

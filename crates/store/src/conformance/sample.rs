@@ -2,7 +2,7 @@
 
 use strawboss_core::backlog::{BacklogStatus, SourceLink, Ticket, TicketTrigger};
 use strawboss_core::project::{AgentKind, AgentMode};
-use strawboss_core::run::{CheckResult, Refusal, Run, RunOutcome, RunState, Sandbox, StopReason, Usage};
+use strawboss_core::run::{CheckResult, Progress, Refusal, Run, RunOutcome, RunState, Sandbox, StopReason, Usage};
 use strawboss_core::runner::Purpose;
 use strawboss_core::store::{ChangeSet, NewMessage, Store, StoreError, StoredReport};
 use strawboss_core::task::{BlockCode, BlockReason, Resume, Task, TaskState};
@@ -37,6 +37,7 @@ pub fn task_of(project: &str, number: u64) -> Task {
         not_before: None,
         preempted: false,
         preempted_at: None,
+        created_by: None,
         created_at: Timestamp(1_000),
         updated_at: Timestamp(1_000),
         version: 0,
@@ -85,6 +86,8 @@ pub fn run(task: &Task, attempt: u32) -> Run {
         started_at: None,
         finished_at: None,
         heard_at: None,
+        progress: None,
+        tasks_created: Vec::new(),
         discarded_at: None,
         recording_removed_at: None,
         reports_removed_at: None,
@@ -167,6 +170,7 @@ pub fn full_task(number: u64) -> Task {
         not_before: Some(Timestamp(i64::MAX)),
         preempted: true,
         preempted_at: Some(Timestamp(7)),
+        created_by: Some(task.id.run(9)),
         created_at: Timestamp(i64::MIN),
         updated_at: Timestamp(-1),
         ..task
@@ -224,6 +228,8 @@ pub fn full_run(task: &Task, attempt: u32) -> Run {
         started_at: Some(Timestamp(1)),
         finished_at: Some(Timestamp(2)),
         heard_at: Some(Timestamp(3)),
+        progress: Some(Progress { text: HARD_TEXT.to_owned(), percent: Some(100), at: Timestamp(i64::MAX) }),
+        tasks_created: vec![task.id.clone()],
         discarded_at: Some(Timestamp(6)),
         recording_removed_at: Some(Timestamp(7)),
         reports_removed_at: Some(Timestamp(8)),

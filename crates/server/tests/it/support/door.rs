@@ -8,9 +8,10 @@ use hyper::body::Incoming;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use strawboss_core::SandboxId;
+use strawboss_core::{SandboxId, TaskId};
 use strawboss_engine::Refused;
 use strawboss_engine::link::{FromLink, GitAccess, Reach, SupervisorLink, ToLink};
+use strawboss_protocol::agent::{AgentNewTask, AgentTask, HandedOver};
 use strawboss_protocol::supervisor::TokenGrant;
 use strawboss_server::door::DoorBody;
 use strawboss_server::{Door, DoorContext, DoorHost, DoorWays, SandboxWays, serve_connection};
@@ -34,13 +35,23 @@ pub(crate) struct FakeHost {
     access: Mutex<Option<GitAccess>>,
     granted: Mutex<bool>,
     links: Mutex<Vec<Ends>>,
+    /// Whether the sandboxes are agents'.
+    pub(crate) has_agent: bool,
+    /// What agents' tools asked and told.
+    pub(crate) heard: Mutex<Vec<String>>,
 }
 
 impl FakeHost {
     pub(crate) fn new(mirror: &Path, visible: &[&str], writable: &[&str], max_pack_bytes: u64) -> Self {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let access = GitAccess { mirror: mirror.to_owned(), visible: names(visible), writable: names(writable), max_pack_bytes };
-        Self { access: Mutex::new(Some(access)), granted: Mutex::new(false), links: Mutex::default() }
+        Self {
+            access: Mutex::new(Some(access)),
+            granted: Mutex::new(false),
+            links: Mutex::default(),
+            has_agent: true,
+            heard: Mutex::default(),
+        }
     }
 
     pub(crate) fn access(&self) -> GitAccess {
@@ -84,7 +95,50 @@ impl DoorHost for FakeHost {
     }
 
     fn reach(&self, _sandbox: &SandboxId) -> Result<Reach, Refused> {
-        Ok(Reach { providers: vec!["local".to_owned()], allow: vec!["example.org".to_owned()], internal: Vec::new() })
+        Ok(Reach {
+            providers: vec!["local".to_owned()],
+            allow: vec!["example.org".to_owned()],
+            internal: Vec::new(),
+            has_agent: self.has_agent,
+        })
+    }
+
+    async fn agent_task(&self, sandbox: &SandboxId) -> Result<AgentTask, Refused> {
+        self.heard.lock().unwrap().push(format!("{sandbox} asks"));
+        Ok(AgentTask {
+            id: format!("task of {sandbox}"),
+            title: "Greet".to_owned(),
+            text: "Greet\nin \"Latin\"".to_owned(),
+            project: "Demo".to_owned(),
+            run: sandbox.run().to_string(),
+            branch: "strawboss/x-1".to_owned(),
+            target: "main".to_owned(),
+            mode: "headless",
+            checks: vec!["true".to_owned()],
+            depends_on: Vec::new(),
+            source: None,
+            comment: Some("Louder".to_owned()),
+            tasks_created: Vec::new(),
+        })
+    }
+
+    async fn agent_progress(&self, sandbox: &SandboxId, text: &str, percent: Option<u8>) -> Result<(), Refused> {
+        match text {
+            "broken" => return Err(Refused::Internal("row 7 at /secret/path".to_owned())),
+            "too soon" => return Err(Refused::conflict("This was not taken.", "Go on.")),
+            text => self.heard.lock().unwrap().push(format!("{sandbox} says {text} {percent:?}")),
+        }
+        Ok(())
+    }
+
+    async fn agent_complete(&self, sandbox: &SandboxId, summary: &str) -> Result<HandedOver, Refused> {
+        self.heard.lock().unwrap().push(format!("{sandbox} is complete: {summary}"));
+        Ok(HandedOver::AtTurnsEnd)
+    }
+
+    async fn agent_create(&self, sandbox: &SandboxId, new: AgentNewTask) -> Result<TaskId, Refused> {
+        self.heard.lock().unwrap().push(format!("{sandbox} asks for {new:?}"));
+        Ok(TaskId::parse("x-2").unwrap())
     }
 }
 
@@ -148,9 +202,13 @@ impl Ran {
 }
 
 pub(crate) async fn open_door(dir: &Path, host: Arc<FakeHost>) -> Outside {
+    open_door_of(dir, host, sandbox()).await
+}
+
+pub(crate) async fn open_door_of(dir: &Path, host: Arc<FakeHost>, sandbox: SandboxId) -> Outside {
     let shutdown = CancellationToken::new();
     let context = DoorContext::new(host, Arc::new(Signposts), shutdown.clone());
-    let door = Door::open(context.clone(), sandbox());
+    let door = Door::open(context.clone(), sandbox);
     let socket = dir.join("door.sock");
     let doorstep = UnixListener::bind(&socket).unwrap();
     let serving = Arc::clone(&door);
