@@ -1,9 +1,8 @@
 //! Speaks to one GitHub: requests with a token, answers judged by status, and what each failure asks of a person.
 
 use super::model::Complaint;
-use crate::remote::{Answer, HttpError, Pace, fetch, wait_asked};
+use crate::remote::{Answer, HttpError, Pace, Secret, fetch, wait_asked};
 use reqwest::{Method, StatusCode};
-use std::path::PathBuf;
 use std::time::Duration;
 use strawboss_core::backlog::WriteBackError;
 
@@ -15,43 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LIMIT_WAIT: Duration = Duration::from_mins(1);
 /// The longest part of a complaint that is repeated, in characters.
 const COMPLAINT_LIMIT: usize = 300;
-
-/// Where the token is.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Token {
-    /// It itself.
-    Value(String),
-    /// In a file, which is read at each request: it may be replaced at any time.
-    File(PathBuf),
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Value(_) => f.write_str("Value(…)"),
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-        }
-    }
-}
-
-impl Token {
-    fn read(&self) -> Result<String, Failure> {
-        let text = match self {
-            Self::Value(value) => value.clone(),
-            Self::File(path) => std::fs::read_to_string(path)
-                .map_err(|error| Failure::NoToken(format!("the file {} cannot be read: {error}", path.display())))?,
-        };
-        let text = text.trim();
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let place = match self {
-                Self::Value(_) => "its variable".to_owned(),
-                Self::File(path) => format!("the file {}", path.display()),
-            };
-            return Err(Failure::NoToken(format!("{place} holds no token: it must be one line without blanks")));
-        }
-        Ok(text.to_owned())
-    }
-}
 
 /// Why GitHub did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,11 +130,11 @@ pub(super) struct Client {
     http: reqwest::Client,
     /// `https://api.github.com`, without a slash at its end.
     base: String,
-    token: Token,
+    token: Secret,
 }
 
 impl Client {
-    pub(super) fn new(base: String, token: Token) -> Result<Self, String> {
+    pub(super) fn new(base: String, token: Secret) -> Result<Self, String> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("strawboss/", env!("CARGO_PKG_VERSION")))
             .timeout(PATIENCE)
@@ -209,7 +171,7 @@ impl Client {
         let mut request = self
             .http
             .request(method, address)
-            .bearer_auth(self.token.read()?)
+            .bearer_auth(self.token.read("token").map_err(Failure::NoToken)?)
             .header("accept", "application/vnd.github+json")
             .header("x-github-api-version", "2022-11-28");
         if let Some(etag) = etag {

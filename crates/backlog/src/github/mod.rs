@@ -10,7 +10,7 @@ mod model;
 mod text;
 mod write;
 
-pub use client::Token;
+pub use crate::remote::Secret as Token;
 
 use crate::remote::Pace;
 use client::{Client, Failure};

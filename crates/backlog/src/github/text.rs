@@ -3,7 +3,7 @@
 //! What people wrote is data: it is bounded, stripped of control characters, and quoted under a heading that says so.
 
 use super::model::{Comment, Issue};
-use crate::remote::{cut, fenced, plain};
+use crate::remote::{checks, cost, cut, fenced, plain};
 use std::fmt::Write as _;
 use strawboss_core::backlog::{BacklogStatus, Report};
 
@@ -109,9 +109,8 @@ pub(super) fn comment(status: BacklogStatus, report: &Report) -> String {
     if let Some(commit) = &report.commit {
         let _ = write!(text, " at `{commit}`");
     }
-    if report.cost_microusd > 0 {
-        let cents = report.cost_microusd.div_ceil(10_000);
-        let _ = write!(text, " · ${}.{:02}", cents / 100, cents % 100);
+    if let Some(cost) = cost(report) {
+        let _ = write!(text, " · {cost}");
     }
     if let Some(link) = &report.link {
         let _ = write!(text, " · [see it]({link})");
@@ -125,15 +124,7 @@ pub(super) fn comment(status: BacklogStatus, report: &Report) -> String {
     };
     block("What is to do:", report.trouble.as_deref().unwrap_or_default(), SUMMARY_LIMIT);
     block("The agent's last words:", report.summary.as_deref().unwrap_or_default(), SUMMARY_LIMIT);
-    let mut checks = String::new();
-    for check in &report.checks {
-        let _ = match check.exit_code {
-            Some(0) => writeln!(checks, "passed   {}", check.command),
-            Some(code) => writeln!(checks, "exit {code}   {}", check.command),
-            None => writeln!(checks, "was ended   {}", check.command),
-        };
-    }
-    block("Checks, on a fresh clone of that commit:", &checks, CHECKS_LIMIT);
+    block("Checks, on a fresh clone of that commit:", &checks(report), CHECKS_LIMIT);
     text
 }
 

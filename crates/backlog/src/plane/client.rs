@@ -1,10 +1,9 @@
 //! Speaks to one Plane: requests with a key, answers judged by status, and what each failure asks of a person.
 
 use super::model::{Complaint, Page};
-use crate::remote::{Answer, HttpError, Pace, fetch, plain, wait_asked};
+use crate::remote::{Answer, HttpError, Pace, Secret, fetch, plain, wait_asked};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
 use std::time::Duration;
 use strawboss_core::backlog::WriteBackError;
 
@@ -16,43 +15,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LIMIT_WAIT: Duration = Duration::from_mins(1);
 /// The longest part of a complaint that is repeated, in characters.
 const COMPLAINT_LIMIT: usize = 300;
-
-/// Where the API key is.
-#[derive(Clone, PartialEq, Eq)]
-pub enum ApiKey {
-    /// It itself.
-    Value(String),
-    /// In a file of its own, which is read at each request: it may be replaced at any time.
-    File(PathBuf),
-}
-
-impl std::fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Value(_) => f.write_str("Value(…)"),
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-        }
-    }
-}
-
-impl ApiKey {
-    fn read(&self) -> Result<String, Failure> {
-        let text = match self {
-            Self::Value(value) => value.clone(),
-            Self::File(path) => std::fs::read_to_string(path)
-                .map_err(|error| Failure::NoKey(format!("the file {} cannot be read: {error}", path.display())))?,
-        };
-        let text = text.trim();
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let place = match self {
-                Self::Value(_) => "what is configured".to_owned(),
-                Self::File(path) => format!("the file {}", path.display()),
-            };
-            return Err(Failure::NoKey(format!("{place} holds no API key: it must be one line without blanks")));
-        }
-        Ok(text.to_owned())
-    }
-}
 
 /// Why Plane did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,11 +150,11 @@ pub(super) struct Client {
     http: reqwest::Client,
     /// `https://api.plane.so/api/v1`, without a slash at its end.
     base: String,
-    key: ApiKey,
+    key: Secret,
 }
 
 impl Client {
-    pub(super) fn new(base: String, key: ApiKey) -> Result<Self, String> {
+    pub(super) fn new(base: String, key: Secret) -> Result<Self, String> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("strawboss/", env!("CARGO_PKG_VERSION")))
             .timeout(PATIENCE)
@@ -219,8 +181,11 @@ impl Client {
         if let Some(left) = pace.closed_for() {
             return Err(Failure::Limited(left));
         }
-        let mut request =
-            self.http.request(method, address).header("x-api-key", self.key.read()?).header("accept", "application/json");
+        let mut request = self
+            .http
+            .request(method, address)
+            .header("x-api-key", self.key.read("API key").map_err(Failure::NoKey)?)
+            .header("accept", "application/json");
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -13,7 +13,7 @@ mod text;
 mod triggers;
 mod write;
 
-pub use client::ApiKey;
+pub use crate::remote::Secret as ApiKey;
 pub use triggers::{Comments, NewTickets, StatusChange, Triggers};
 
 use crate::remote::Pace;

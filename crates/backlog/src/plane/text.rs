@@ -4,7 +4,7 @@
 
 use super::html::{escape, to_markdown};
 use super::model::{Comment, Ticket};
-use crate::remote::{cut, plain};
+use crate::remote::{checks, cost, cut, plain};
 use std::fmt::Write as _;
 use strawboss_core::backlog::{BacklogStatus, Report};
 
@@ -118,9 +118,8 @@ pub(super) fn comment(status: BacklogStatus, report: &Report) -> String {
     if let Some(commit) = &report.commit {
         let _ = write!(text, " at <code>{}</code>", escape(commit));
     }
-    if report.cost_microusd > 0 {
-        let cents = report.cost_microusd.div_ceil(10_000);
-        let _ = write!(text, " · ${}.{:02}", cents / 100, cents % 100);
+    if let Some(cost) = cost(report) {
+        let _ = write!(text, " · {cost}");
     }
     if let Some(link) = &report.link {
         let _ = write!(text, " · <a href=\"{}\">see it</a>", escape(link));
@@ -134,15 +133,7 @@ pub(super) fn comment(status: BacklogStatus, report: &Report) -> String {
     };
     block("What is to do:", report.trouble.as_deref().unwrap_or_default(), SUMMARY_LIMIT);
     block("The agent's last words:", report.summary.as_deref().unwrap_or_default(), SUMMARY_LIMIT);
-    let mut checks = String::new();
-    for check in &report.checks {
-        let _ = match check.exit_code {
-            Some(0) => writeln!(checks, "passed   {}", check.command),
-            Some(code) => writeln!(checks, "exit {code}   {}", check.command),
-            None => writeln!(checks, "was ended   {}", check.command),
-        };
-    }
-    block("Checks, on a fresh clone of that commit:", &checks, CHECKS_LIMIT);
+    block("Checks, on a fresh clone of that commit:", &checks(report), CHECKS_LIMIT);
     text
 }
 

@@ -4,8 +4,12 @@
 
 mod http;
 mod pace;
+mod report;
+mod secret;
 mod text;
 
 pub(crate) use http::{Answer, HttpError, fetch, link_next, wait_asked};
 pub(crate) use pace::Pace;
+pub(crate) use report::{checks, cost};
+pub use secret::Secret;
 pub(crate) use text::{cut, fenced, plain};
