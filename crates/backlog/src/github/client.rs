@@ -1,7 +1,7 @@
 //! Speaks to one GitHub: requests with a token, answers judged by status, and what each failure asks of a person.
 
 use super::model::Complaint;
-use crate::remote::{Answer, HttpError, Pace, Secret, fetch, wait_asked};
+use crate::remote::{Answer, HttpError, Pace, Secret, client, fetch, wait_asked};
 use reqwest::{Method, StatusCode};
 use std::time::Duration;
 use strawboss_core::backlog::WriteBackError;
@@ -135,13 +135,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(base: String, token: Secret) -> Result<Self, String> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("strawboss/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
-            // A token is not handed on to wherever an answer points.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| error.to_string())?;
+        let http = client(PATIENCE)?;
         Ok(Self { http, base, token })
     }
 

@@ -1,7 +1,7 @@
 //! Speaks to one Plane: requests with a key, answers judged by status, and what each failure asks of a person.
 
 use super::model::{Complaint, Page};
-use crate::remote::{Answer, HttpError, Pace, Secret, fetch, plain, wait_asked};
+use crate::remote::{Answer, HttpError, Pace, Secret, client, fetch, plain, wait_asked};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -155,13 +155,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(base: String, key: Secret) -> Result<Self, String> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("strawboss/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
-            // A key is not handed on to wherever an answer points.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| error.to_string())?;
+        let http = client(PATIENCE)?;
         Ok(Self { http, base, key })
     }
 

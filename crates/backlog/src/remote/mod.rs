@@ -2,12 +2,14 @@
 //!
 //! It knows no vendor. A source asks through [`fetch`] and lets its [`Pace`] say when it may ask again.
 
+mod client;
 mod http;
 mod pace;
 mod report;
 mod secret;
 mod text;
 
+pub(crate) use client::client;
 pub(crate) use http::{Answer, HttpError, fetch, link_next, wait_asked};
 pub(crate) use pace::Pace;
 pub(crate) use report::{checks, cost};

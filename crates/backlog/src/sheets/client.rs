@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::key::{self, Key};
 use super::model::{Complaint, TokenAnswer};
-use crate::remote::{Answer, Pace, fetch, wait_asked};
+use crate::remote::{Answer, Pace, client, fetch, wait_asked};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
@@ -53,13 +53,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(file: PathBuf, scope: &'static str) -> Result<Self, String> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("strawboss/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
-            // A token is not handed on to wherever an answer points.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| error.to_string())?;
+        let http = client(PATIENCE)?;
         Ok(Self { http, file, scope, token: tokio::sync::Mutex::default(), email: Mutex::default() })
     }
 

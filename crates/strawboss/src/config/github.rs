@@ -1,5 +1,6 @@
 //! An entry of `backlogs:` of type `github`.
 
+use super::address;
 use super::problem::{Problem, Problems};
 use super::settings::{Backlog, Github, SecretSource};
 use super::table::{Field, Table};
@@ -43,7 +44,11 @@ pub(super) fn backlog(
         problems.push(item.wrong("has no token").hint("Write `token_env: GITHUB_TOKEN` or `token_file: PATH`."));
     }
     let name = table.read("name", problems, Field::text);
-    let base_url = table.read("base_url", problems, base_url).unwrap_or_else(|| GITHUB_COM.to_owned());
+    let base_url = table
+        .read("base_url", problems, |field, problems| {
+            address::read(field, "the address of an API", "https://github.example.org/api/v3", problems)
+        })
+        .unwrap_or_else(|| GITHUB_COM.to_owned());
     let labels = table.read("labels", problems, labels).unwrap_or_default();
     let assignee = table.read("assignee", problems, Field::text);
     let milestone = table.read("milestone", problems, Field::text);
@@ -98,26 +103,6 @@ fn repository(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
     }
     let problem = field.wrong(format_args!("must be a repository, not `{text}`"));
     problems.push(problem.hint("Write `owner/name`; another server than github.com is named with `base_url`."));
-    None
-}
-
-pub(super) fn base_url(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
-    let text = field.text(problems)?;
-    let url = text.parse::<reqwest::Url>().ok();
-    let sound = url.is_some_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.host_str().is_some()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
-    if sound {
-        return Some(text.trim_end_matches('/').to_owned());
-    }
-    let message = format!("{} must be the address of an API, without a name or a password", field.path);
-    problems
-        .push(Problem::of_secret(field.node.span.clone(), message).hint("Write it like `https://github.example.org/api/v3`."));
     None
 }
 

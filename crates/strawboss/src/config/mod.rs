@@ -3,6 +3,7 @@
 //!
 //! It parses and checks; it opens no repository and starts nothing.
 
+mod address;
 pub(crate) mod backlogs;
 mod backup;
 mod folders;

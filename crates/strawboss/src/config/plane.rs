@@ -1,5 +1,6 @@
 //! An entry of `backlogs:` of type `plane`.
 
+use super::address;
 use super::problem::{Problem, Problems};
 use super::settings::{Backlog, Plane, PlaneAccess, SecretSource};
 use super::table::{Field, Table, expand};
@@ -42,14 +43,17 @@ pub(super) fn backlog(
     if workspace.is_none() && !table.has("workspace") && matches!(access, Some(PlaneAccess::Key(_))) {
         problems.push(item.wrong("has no `workspace`").hint("Write its slug, as it stands in the address of its pages."));
     }
-    let api_url = table.read("api_url", problems, address);
+    let api_url = table.read("api_url", problems, |field, problems| {
+        address::read(field, "an address", "https://plane.example.org/api/v1", problems)
+    });
     let projects = table.table("projects", problems).map(|table| projects(&table, problems)).unwrap_or_default();
     if projects.is_empty() && problems.len() == before {
         let hint = "Write `projects: { WEB: NAME }`: which of its projects is work on which of those here.";
         problems.push(item.wrong("has no `projects`").hint(hint));
     }
     let name = table.read("name", problems, name);
-    let web_url = table.read("web_url", problems, address);
+    let web_url = table
+        .read("web_url", problems, |field, problems| address::read(field, "an address", "https://plane.example.org", problems));
     let poll_interval =
         table.read("poll_interval", problems, |field, problems| field.seconds(SHORTEST_POLL, LONGEST_POLL, problems));
     let triggers = table.table("triggers", problems).map(|table| triggers(table, problems)).unwrap_or_default();
@@ -125,25 +129,6 @@ fn name(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
         return Some(text);
     }
     problems.push(field.wrong("may have letters, digits, `-` and `_` only"));
-    None
-}
-
-fn address(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
-    let text = field.text(problems)?;
-    let url = text.parse::<reqwest::Url>().ok();
-    let sound = url.is_some_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.host_str().is_some()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
-    if sound {
-        return Some(text.trim_end_matches('/').to_owned());
-    }
-    let message = format!("{} must be an address, without a name or a password", field.path);
-    problems.push(Problem::of_secret(field.node.span.clone(), message).hint("Write it like `https://plane.example.org/api/v1`."));
     None
 }
 

@@ -1,9 +1,10 @@
 //! An entry of `backlogs:` of type `sheets`, and what is taken when `backlogs:` is not there at all.
 
+use super::address;
+use super::folders;
 use super::problem::{Problem, Problems};
 use super::settings::{Backlog, Csv, Sheets};
 use super::table::{Field, Table};
-use super::{folders, github};
 use crate::environment::{self, Environment};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,7 +61,9 @@ pub(super) fn backlog(
         let words = BacklogStatus::ALL.map(|status| (status.word(), status));
         field.choice(&words, problems)
     });
-    let base_url = table.read("base_url", problems, github::base_url);
+    let base_url = table.read("base_url", problems, |field, problems| {
+        address::read(field, "the address of an API", "https://sheets.example.org", problems)
+    });
     table.finish(problems);
     let usual = SheetsConfig::new(spreadsheet?, key?);
     let worksheet = SheetsConfig { worksheet, base_url, poll_interval: poll_interval.unwrap_or(usual.poll_interval), ..usual };
