@@ -2,7 +2,7 @@
 //! settings, and with a file in which the source remembers.
 
 use super::sources::Opener;
-use crate::config::settings::{Plane, PlaneAccess, SecretSource};
+use crate::config::settings::{Plane, PlaneAccess};
 use crate::failure::{ExitStatus, Failure};
 use serde::Deserialize;
 use std::io::Read as _;
@@ -72,13 +72,10 @@ fn of_claude(path: &Path) -> Result<Variables, Failure> {
 /// One, or what is wrong with it.
 pub(super) fn open(opener: &Opener<'_>, configured: &Plane) -> Result<Source, Failure> {
     let (key, found) = match &configured.access {
-        PlaneAccess::Key(SecretSource::File(path)) => (ApiKey::File(path.clone()), Variables::default()),
-        PlaneAccess::Key(SecretSource::Env(variable)) => {
-            let fix = || format!("Set {variable}, or name a file with `api_key_file`.");
-            let found = opener.environment.secret(variable).map_err(|why| lacking(why, fix()))?;
-            let found = found.ok_or_else(|| lacking(format_args!("the variable {variable} is not set"), fix()))?;
-            // What stands in a file may be replaced while the service runs.
-            (found.file.map_or(ApiKey::Value(found.value), ApiKey::File), Variables::default())
+        PlaneAccess::Key(from) => {
+            let key = opener
+                .secret(from, |why, variable| lacking(why, format!("Set {variable}, or name a file with `api_key_file`.")))?;
+            (key, Variables::default())
         }
         PlaneAccess::ClaudeJson(path) => {
             let mut found = of_claude(path)?;

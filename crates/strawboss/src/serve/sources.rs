@@ -41,6 +41,18 @@ impl Opener<'_> {
         (named, self.config.parent().map(Path::to_owned).filter(|_| relative))
     }
 
+    /// A secret from where the configuration says it is; `lacking` says of its variable why there is none.
+    pub(super) fn secret(&self, from: &SecretSource, lacking: impl Fn(String, &str) -> Failure) -> Result<Token, Failure> {
+        let variable = match from {
+            SecretSource::File(path) => return Ok(Token::File(path.clone())),
+            SecretSource::Env(variable) => variable,
+        };
+        let found = self.environment.secret(variable).map_err(|why| lacking(why, variable))?;
+        let found = found.ok_or_else(|| lacking(format!("the variable {variable} is not set"), variable))?;
+        // What stands in a file may be replaced while the service runs.
+        Ok(found.file.map_or(Token::Value(found.value), Token::File))
+    }
+
     fn csv(&self, configured: &Csv) -> Result<Source, Failure> {
         let (file, base) = self.place(&configured.written, &configured.file);
         let mut csv = CsvConfig::new(file);
@@ -60,20 +72,11 @@ impl Opener<'_> {
     }
 
     fn github(&self, configured: &Github) -> Result<Source, Failure> {
-        let token = match &configured.token {
-            SecretSource::File(path) => Token::File(path.clone()),
-            SecretSource::Env(variable) => {
-                let lacking = |why: String| {
-                    Failure::new(format!("the backlog `{}` has no token: {why}", configured.issues.repository))
-                        .fix(format!("Set {variable}, or name a file with `token_file`."))
-                        .status(ExitStatus::Usage)
-                };
-                let found = self.environment.secret(variable).map_err(&lacking)?;
-                let found = found.ok_or_else(|| lacking(format!("the variable {variable} is not set")))?;
-                // What stands in a file may be replaced while the service runs.
-                found.file.map_or(Token::Value(found.value), Token::File)
-            }
-        };
+        let token = self.secret(&configured.token, |why, variable| {
+            Failure::new(format!("the backlog `{}` has no token: {why}", configured.issues.repository))
+                .fix(format!("Set {variable}, or name a file with `token_file`."))
+                .status(ExitStatus::Usage)
+        })?;
         let backlog = GithubBacklog::new(GithubConfig { token, ..configured.issues.clone() });
         let backlog = backlog.map_err(|error| Failure::usage(error.to_string()))?;
         Ok(Source { backlog: Arc::new(backlog), in_review: BacklogStatus::InReview })
