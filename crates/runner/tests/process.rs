@@ -163,7 +163,9 @@ async fn it_runs_as_nobody_in_particular_with_no_environment_of_ours() {
         "STRAWBOSS_HOME",
         "STRAWBOSS_MARK",
         "STRAWBOSS_SANDBOX",
+        "STRAWBOSS_TEMP",
         "STRAWBOSS_TOOLS",
+        "TMPDIR",
     ];
     assert_eq!(names, expected);
     assert_eq!(env["HOME"], ground.home(&spec).to_str().unwrap());
@@ -307,6 +309,23 @@ async fn what_a_supervisor_leaves_behind_goes_with_it() {
     let spec = ground.spec(1, "setsid sleep 1000 & setsid sleep 1000 & exit 0");
     assert_eq!(ground.run(&spec).await, exited(0));
     assert_eq!(mine(&ground.root()), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn each_has_a_folder_for_temporary_files_that_goes_with_it() {
+    let ground = Ground::new();
+    let script = "cd $(dirname $(mktemp)); ls | wc -l > $HOME/found; pwd > $HOME/temp; test $PWD = $STRAWBOSS_TEMP";
+    let specs = [1, 2].map(|number| ground.spec(number, script));
+    let mut folders = Vec::new();
+    for spec in &specs {
+        assert_eq!(ground.run(spec).await, exited(0));
+        let read = |name: &str| fs::read_to_string(ground.home(spec).join(name)).unwrap().trim().to_owned();
+        assert_eq!(read("found"), "1", "what another sandbox left is not seen");
+        folders.push(PathBuf::from(read("temp")));
+    }
+    assert!(folders[0] != folders[1] && folders[0].starts_with(ground.root()), "{folders:?}");
+    ground.runner.remove(&SandboxHandle(specs[0].id.to_string())).await.unwrap();
+    assert!(!folders[0].exists() && folders[1].exists());
 }
 
 #[tokio::test]

@@ -1,34 +1,37 @@
-//! The file by which an agent, or whoever sits at its terminal, says that the task is complete: its text is the summary.
+//! The file by which an agent, or whoever sits at its terminal, says that the task is complete: its text is the summary. It
+//! lies in the sandbox's own folder for temporary files: agents without walls share a machine, and may have tasks of one name.
 
 use nix::fcntl::OFlag;
 use std::fs::OpenOptions;
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use strawboss_protocol::supervisor::MAX_REPORT_TEXT;
 
 /// The longest name of a task in a file's name.
 const MAX_NAME: usize = 64;
 
 /// See the module.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Completion {
     files: Vec<PathBuf>,
+    unnamed: PathBuf,
 }
 
 impl Completion {
-    /// The files of these names. A name that is none is left out.
-    pub(crate) fn of(names: &[String]) -> Self {
+    /// The files of these names in the folder for temporary files. A name that is none is left out.
+    pub(crate) fn of(names: &[String], temp: &Path) -> Self {
         let sound = |name: &&String| {
             (1..=MAX_NAME).contains(&name.len())
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         };
-        Self { files: names.iter().filter(sound).map(|name| PathBuf::from(format!("/tmp/completion-{name}.txt"))).collect() }
+        let files = names.iter().filter(sound).map(|name| temp.join(format!("completion-{name}.txt"))).collect();
+        Self { files, unnamed: temp.join("completion.txt") }
     }
 
     /// The one to name to an agent.
     pub(crate) fn file(&self) -> PathBuf {
-        self.files.first().cloned().unwrap_or_else(|| "/tmp/completion.txt".into())
+        self.files.first().unwrap_or(&self.unnamed).clone()
     }
 
     /// Removes what an earlier run may have left.
@@ -69,12 +72,12 @@ mod tests {
 
     #[test]
     fn the_file_of_a_task_is_read_once_and_only_when_it_is_one() {
-        let name = format!("test-{}", std::process::id());
+        let temp = tempfile::tempdir().unwrap();
         let odd = ["../../etc/passwd", "", "a b", &"x".repeat(65)].map(str::to_owned);
-        assert_eq!(Completion::of(&odd), Completion::default());
-        let completion = Completion::of(std::slice::from_ref(&name));
+        assert!(Completion::of(&odd, temp.path()).files.is_empty());
+        let completion = Completion::of(&["web-1".to_owned()], temp.path());
         let file = completion.file();
-        assert_eq!(file.to_str().unwrap(), format!("/tmp/completion-{name}.txt"));
+        assert_eq!(file, temp.path().join("completion-web-1.txt"));
         assert_eq!(completion.take(), None);
         std::fs::write(&file, " \n").unwrap();
         assert_eq!(completion.take(), None, "it is being written");

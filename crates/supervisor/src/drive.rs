@@ -58,7 +58,7 @@ pub(crate) struct Launched {
 pub(crate) async fn drive(site: &Site, env: &Env, orders: &AgentOrders) -> Result<Driven, NoLaunch> {
     let (mut prompt, mut resume) = (orders.prompt.clone(), orders.resume_session.clone());
     let task = site.orders.run.task();
-    let (workspace, completion) = (site.place.workspace(), Completion::of(&orders.completion));
+    let (workspace, completion) = (site.place.workspace(), Completion::of(&orders.completion, &site.place.temp));
     let reporter = std::env::current_exe().map_err(|error| NoLaunch::Machinery(format!("find this program: {error}")))?;
     completion.clear();
     for _ in 0..RELAUNCHES {

@@ -1,7 +1,7 @@
 //! The environment that set-up, agent and checks get: the image's, without what is the supervisor's own, with a home,
 //! the way out, and folders that can be written to.
 
-use crate::place::{DOOR, HOME, TOOLS};
+use crate::place::{DOOR, HOME, TEMP, TOOLS};
 use crate::site::Site;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -32,7 +32,7 @@ pub(crate) type Env = BTreeMap<OsString, OsString>;
 
 /// What every process of the run gets.
 pub(crate) fn of(site: &Site) -> Env {
-    let own: Vec<_> = std::env::vars_os().filter(|(name, _)| ![DOOR, HOME, TOOLS].iter().any(|own| name == own)).collect();
+    let own: Vec<_> = std::env::vars_os().filter(|(name, _)| ![DOOR, HOME, TOOLS, TEMP].iter().any(|own| name == own)).collect();
     build(own, &site.place.home, &site.relay, site.orders.proxy, &site.orders.env)
 }
 

@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many hooks may wait.
 const WAITING: usize = 64;
 
+/// How long the name of a folder may be so that a socket in a folder of it can be reached.
+const MAX_FOLDER: usize = 80;
+
 /// What a hook told, and where its answer goes.
 pub(crate) struct Told {
     pub(crate) message: Vec<u8>,
@@ -43,9 +46,10 @@ impl Drop for Hooks {
 
 impl Hooks {
     /// In a folder that only this user may enter.
-    pub(crate) fn listen() -> std::io::Result<Self> {
-        // A socket's path is short: directly below the folder for temporary files.
-        let folder = mkdtemp(&std::env::temp_dir().join("strawboss-XXXXXX"))?;
+    pub(crate) fn listen(temp: &Path) -> std::io::Result<Self> {
+        // A socket's path has its bounds: where the sandbox's own folder is too deep, the machine's serves.
+        let temp = if temp.as_os_str().len() <= MAX_FOLDER { temp } else { Path::new("/tmp") };
+        let folder = mkdtemp(&temp.join("strawboss-XXXXXX"))?;
         let listener = UnixListener::bind(folder.join("hooks"))?;
         let (sender, told) = mpsc::channel(WAITING);
         let listening = tokio::spawn(async move {

@@ -8,6 +8,8 @@ pub(crate) const DOOR: &str = "STRAWBOSS_DOOR";
 pub(crate) const HOME: &str = "STRAWBOSS_HOME";
 /// The environment variable that names the folder of tools.
 pub(crate) const TOOLS: &str = "STRAWBOSS_TOOLS";
+/// The environment variable that names the folder for temporary files. In a container that is `/tmp`, which is its own.
+pub(crate) const TEMP: &str = "STRAWBOSS_TEMP";
 
 /// A wrong environment.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,16 +31,22 @@ pub(crate) struct Place {
     pub(crate) home: PathBuf,
     /// The folder that holds `<tool>/bin`.
     pub(crate) tools: PathBuf,
+    /// The folder for temporary files, no other sandbox's.
+    pub(crate) temp: PathBuf,
 }
 
 impl Place {
     pub(crate) fn from_env() -> Result<Self, PlaceError> {
-        let path = |name| {
-            let value = std::env::var_os(name).filter(|value| !value.is_empty()).ok_or(PlaceError::Missing(name))?;
-            let path = PathBuf::from(value);
-            if path.is_absolute() { Ok(path) } else { Err(PlaceError::Relative(name, path.display().to_string())) }
+        let named = |name| {
+            let path = std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+            match path {
+                Some(path) if !path.is_absolute() => Err(PlaceError::Relative(name, path.display().to_string())),
+                path => Ok(path),
+            }
         };
-        Ok(Self { door: path(DOOR)?, home: path(HOME)?, tools: path(TOOLS)? })
+        let path = |name| named(name)?.ok_or(PlaceError::Missing(name));
+        let temp = named(TEMP)?.unwrap_or_else(|| "/tmp".into());
+        Ok(Self { door: path(DOOR)?, home: path(HOME)?, tools: path(TOOLS)?, temp })
     }
 
     /// The run's clone. It is there only when it is complete.

@@ -37,7 +37,7 @@ pub(crate) async fn drive(
 ) -> std::io::Result<Launched> {
     let (program, mut env) = command_of(site, env, launch);
     let mut hooks = match &launch.io {
-        LaunchIo::Interactive { .. } => Some(Hooks::listen()?),
+        LaunchIo::Interactive { .. } => Some(Hooks::listen(&site.place.temp)?),
         LaunchIo::Terminal | LaunchIo::Pipes { .. } => None,
     };
     env.extend(hooks.iter().map(|hooks| (HOOKS.into(), hooks.socket().into())));

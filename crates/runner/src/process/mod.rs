@@ -163,10 +163,12 @@ impl Inner {
             return Err(io::Error::other("no tool named `supervisor` with bin/strawboss-supervisor is given"));
         }
         self.folders.make_theirs(&home)?;
+        let temp = dir.join("tmp");
+        self.folders.make_theirs(&temp)?;
         let order = Order {
             purpose: spec.purpose,
             program,
-            env: self.environment(spec, &home, &tools),
+            env: self.environment(spec, &home, &tools, &temp),
             door_dir: spec
                 .door_dir
                 .canonicalize()
@@ -203,7 +205,7 @@ impl Inner {
         Ok(copy)
     }
 
-    fn environment(&self, spec: &SandboxSpec, home: &Path, tools: &Path) -> BTreeMap<String, String> {
+    fn environment(&self, spec: &SandboxSpec, home: &Path, tools: &Path, temp: &Path) -> BTreeMap<String, String> {
         let inherited = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
         let mut env = BTreeMap::from([
             ("PATH".to_owned(), inherited("PATH", "/usr/local/bin:/usr/bin:/bin")),
@@ -214,6 +216,9 @@ impl Inner {
             ("HOME", home.display().to_string()),
             ("STRAWBOSS_HOME", home.display().to_string()),
             ("STRAWBOSS_TOOLS", tools.display().to_string()),
+            // Not the machine's: sandboxes would meet there.
+            ("STRAWBOSS_TEMP", temp.display().to_string()),
+            ("TMPDIR", temp.display().to_string()),
             ("STRAWBOSS_SANDBOX", spec.id.to_string()),
             (kill::MARK, self.mark(&spec.id)),
         ];

@@ -301,14 +301,16 @@ impl Plane {
     /// The real program, started by another one.
     pub(crate) fn supervisor_by(&self, mut command: Command) -> Supervisor {
         let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
-        let tools = self.dir.path().join("tools");
+        let [tools, temp] = ["tools", "temp"].map(|name| self.dir.path().join(name));
         std::fs::create_dir_all(&tools).unwrap();
+        std::fs::create_dir_all(&temp).unwrap();
         let child = command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("STRAWBOSS_DOOR", self.door())
             .env("STRAWBOSS_HOME", self.home())
             .env("STRAWBOSS_TOOLS", tools)
+            .env("STRAWBOSS_TEMP", temp)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

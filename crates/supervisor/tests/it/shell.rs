@@ -83,7 +83,7 @@ async fn the_environment_is_the_images_without_the_supervisors_own() {
     });
     assert_eq!(plane.whole().await, End::Complete { summary: None }, "{}", plane.tell());
     let env = plane.pushed(BRANCH, "env.txt").unwrap();
-    for own in ["STRAWBOSS_DOOR", "STRAWBOSS_HOME", "STRAWBOSS_TOOLS", crate::plane::TOKEN] {
+    for own in ["STRAWBOSS_DOOR", "STRAWBOSS_HOME", "STRAWBOSS_TOOLS", "STRAWBOSS_TEMP", crate::plane::TOKEN] {
         assert!(!env.contains(own), "{env}");
     }
     assert!(env.contains("FROM_PROJECT=a b\n") && env.contains(&format!("HOME={}\n", plane.home().display())), "{env}");
