@@ -300,3 +300,11 @@ pub struct SourceLink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Box<Ticket>>,
 }
+
+impl SourceLink {
+    /// What people call the ticket, where it is one.
+    pub fn ticket_name(&self) -> Option<&str> {
+        let by_tracker = || self.native_ref.split_once(':').map_or(self.native_ref.as_str(), |(_, name)| name);
+        self.ticket.as_ref().map(|ticket| ticket.id.as_str()).or_else(|| self.is_ticket.then(by_tracker))
+    }
+}

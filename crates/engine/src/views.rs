@@ -2,6 +2,7 @@
 
 use crate::error::Refused;
 use crate::shared::{Shared, lock};
+use strawboss_core::backlog::SourceLink;
 use strawboss_core::project::{Approval, Project, Repository, ReviewMode};
 use strawboss_core::run::Run;
 use strawboss_core::store::StoredReport;
@@ -104,6 +105,7 @@ pub(crate) fn task(shared: &Shared, it: Task, last: Option<&Run>) -> TaskView {
             .iter()
             .map(|needed| DependencyView { name: needed.name.clone(), task: needed.task.as_ref().map(ToString::to_string) })
             .collect(),
+        ticket: it.source.as_ref().and_then(SourceLink::ticket_name).map(str::to_owned),
         source_url: it.source.as_ref().and_then(|link| link.url.clone()),
         source: it.source.filter(|link| !link.detached).map(|link| link.source),
         run: last.map(run),

@@ -48,6 +48,8 @@ pub struct TaskView {
     pub depends_on: Vec<DependencyView>,
     /// The source that it comes from: `csv:priorities.csv`.
     pub source: Option<String>,
+    /// Its name in the tracker that it comes from, as people say it: `WEB-12`, `acme/web#12`.
+    pub ticket: Option<String>,
     /// Where a person reads it at its source, if that is a page.
     pub source_url: Option<String>,
     /// Its live run, or the last one.

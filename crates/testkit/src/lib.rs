@@ -4,6 +4,7 @@
 //! be killed at any moment and started again. Waiting is on what can be observed, with a deadline; never on time alone.
 
 pub mod backlog;
+mod browser;
 pub mod compose;
 pub mod github;
 pub mod lab;

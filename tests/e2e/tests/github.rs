@@ -54,6 +54,7 @@ async fn an_issue_is_worked_on_commented_and_closed_and_a_strangers_waits() -> R
     written_once(&hub, number, &repository, "done.txt")?;
     let task = world.until_task("echo evil", "pending").await?;
     ensure!(task["source_url"] == format!("https://github.com/{REPOSITORY}/issues/{stranger}"), "{task}");
+    ensure!(task["ticket"] == format!("{REPOSITORY}#{stranger}"), "{task}");
     let id = task["id"].as_str().unwrap_or_default();
     ensure!(world.done(&["task", "show", id])?.contains("/issues/2"));
     world.done(&["task", "approve", id])?;

@@ -55,7 +55,7 @@ async fn a_ticket_waits_is_approved_worked_on_commented_and_moved() -> Result<()
     ensure!(shown.contains("claude_json") && !shown.contains(API_KEY), "{shown}");
     // By the command line, and by the API.
     let task = world.until_task("echo one", "pending").await?;
-    ensure!(task["source_url"] == format!("{}/{WORKSPACE}/browse/WEB-1/", plane.url()), "{task}");
+    ensure!(task["source_url"] == format!("{}/{WORKSPACE}/browse/WEB-1/", plane.url()) && task["ticket"] == "WEB-1", "{task}");
     world.done(&["task", "approve", task["id"].as_str().unwrap_or_default()])?;
     until_in(&world, &plane, &first, "Done").await?;
     written_once(&plane, &first, &repository, "one.txt")?;

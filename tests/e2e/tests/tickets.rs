@@ -17,7 +17,7 @@ rules:
       - text: The greeting says hello.
 "#;
 
-fn world(plane: &Plane, runner: RunnerKind) -> Result<(World, Repository)> {
+fn world(plane: &Plane, runner: RunnerKind, review: &str) -> Result<(World, Repository)> {
     let mut world = World::new(WorldOptions { runner, model_script: Some(SCRIPT.to_owned()), ..WorldOptions::default() })?;
     let key = world.path().join("plane.key");
     std::fs::write(&key, format!("{API_KEY}\n"))?;
@@ -29,8 +29,8 @@ fn world(plane: &Plane, runner: RunnerKind) -> Result<(World, Repository)> {
     world.add_backlog(&format!(
         "{{ type: plane, projects: {{ {PROJECT}: One }}, {access}, triggers: {{ new_tickets: all }}, poll_interval: 1s }}"
     ));
-    let more = "review: auto\nchecks: [\"test -s greeting.txt\"]\n";
-    let repository = world.project("One", &[("README.md", "one\n")], more)?;
+    let more = format!("review: {review}\nchecks: [\"test -s greeting.txt\"]\n");
+    let repository = world.project("One", &[("README.md", "one\n")], &more)?;
     Ok((world, repository))
 }
 
@@ -72,7 +72,7 @@ async fn was_done_once(world: &World, plane: &Plane, ticket: &str, repository: &
 
 async fn the_whole_way(runner: RunnerKind) -> Result<()> {
     let plane = Plane::start().await?;
-    let (mut world, repository) = world(&plane, runner)?;
+    let (mut world, repository) = world(&plane, runner, "auto")?;
     let ticket = plane.create("Write the greeting", "<p>For <b>everybody</b>.</p>");
     world.start().await?;
     let pending = until_listed(&world, "/api/pending-tickets").await?;
@@ -115,9 +115,21 @@ async fn a_ticket_goes_the_whole_way_as_a_process() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_person_takes_it_the_whole_way_in_a_browser() -> Result<()> {
+    let plane = Plane::start().await?;
+    let (mut world, repository) = world(&plane, RunnerKind::Docker, "manual")?;
+    let ticket = plane.create("Write the greeting", "");
+    world.start().await?;
+    until_listed(&world, "/api/pending-tickets").await?;
+    world.browse("ticket.mjs").await?;
+    was_done_once(&world, &plane, &ticket, &repository).await?;
+    world.stop().await
+}
+
+#[tokio::test]
 async fn it_goes_the_whole_way_once_although_the_program_is_killed_at_each_step() -> Result<()> {
     let plane = Plane::start().await?;
-    let (mut world, repository) = world(&plane, RunnerKind::Process)?;
+    let (mut world, repository) = world(&plane, RunnerKind::Process, "auto")?;
     let ticket = plane.create("Write the greeting", "");
     let again = async |world: &mut World| {
         world.kill()?;
@@ -152,7 +164,7 @@ async fn it_goes_the_whole_way_once_although_the_program_ends_between_what_belon
     {
         eprintln!("crash at {point}");
         let plane = Plane::start().await?;
-        let (mut world, repository) = world(&plane, RunnerKind::Process)?;
+        let (mut world, repository) = world(&plane, RunnerKind::Process, "auto")?;
         let ticket = plane.create("Write the greeting", "");
         world.crash_at(point);
         world.start().await?;
@@ -187,7 +199,7 @@ async fn it_goes_the_whole_way_once_although_the_program_ends_between_what_belon
 #[tokio::test]
 async fn a_ticket_that_is_deleted_here_stays_where_it_is_and_is_worked_on_no_more() -> Result<()> {
     let plane = Plane::start().await?;
-    let (mut world, _repository) = world(&plane, RunnerKind::Process)?;
+    let (mut world, _repository) = world(&plane, RunnerKind::Process, "auto")?;
     let ticket = plane.create("Write the greeting", "");
     world.start().await?;
     until_listed(&world, "/api/pending-tickets").await?;

@@ -99,6 +99,7 @@ function task(now, given) {
     waits_for: null,
     depends_on: [],
     source: "csv:priorities.csv",
+    ticket: null,
     run: null,
     attempts: 0,
     created_at: now - 3 * H,

@@ -230,6 +230,7 @@ export class World {
       waits_for: manual ? "Waits for a person's approval." : "Every slot is taken.",
       depends_on: [],
       source: null,
+      ticket: null,
       run: null,
       attempts: 0,
       created_at: now,

@@ -954,6 +954,8 @@ export interface components {
                  * @example queued
                  */
                 state: string;
+                /** @description Its name in the tracker that it comes from, as people say it: `WEB-12`, `acme/web#12`. */
+                ticket?: string | null;
                 /**
                  * Format: int64
                  * @description When its state changed last, milliseconds since 1970 UTC.
@@ -1503,6 +1505,8 @@ export interface components {
              * @example queued
              */
             state: string;
+            /** @description Its name in the tracker that it comes from, as people say it: `WEB-12`, `acme/web#12`. */
+            ticket?: string | null;
             /**
              * Format: int64
              * @description When its state changed last, milliseconds since 1970 UTC.

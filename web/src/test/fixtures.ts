@@ -18,6 +18,7 @@ export function aTask(given: Partial<Task> = {}): Task {
     waits_for: null,
     depends_on: [],
     source: null,
+    ticket: null,
     source_url: null,
     run: null,
     attempts: 0,

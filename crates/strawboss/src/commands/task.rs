@@ -291,6 +291,7 @@ pub(super) fn described(task: &TaskView) -> String {
     text.push_str(&entry("mode", task.mode.map(AgentMode::word).unwrap_or_default()));
     text.push_str(&entry("GPU", if task.needs_gpu { "needed" } else { "" }));
     text.push_str(&entry("source", task.source.as_deref().unwrap_or_default()));
+    text.push_str(&entry("ticket", task.ticket.as_deref().unwrap_or_default()));
     text.push_str(&entry("at", task.source_url.as_deref().unwrap_or_default()));
     text.push_str(&entry("made", &words::at(task.created_at, now)));
     text.push_str(&entry("changed", &words::at(task.updated_at, now)));

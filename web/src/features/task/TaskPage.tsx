@@ -68,7 +68,7 @@ function TaskView({ task }: { task: Task }) {
           <span>{task.source ?? "added by hand"}</span>
         ) : (
           <a href={task.source_url} target="_blank" rel="noreferrer">
-            {task.source ?? "its ticket"}
+            {task.ticket ?? task.source ?? "its ticket"}
           </a>
         )}
         <span>
