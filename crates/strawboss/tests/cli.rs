@@ -4,6 +4,8 @@
 mod environment;
 #[path = "cli/plan.rs"]
 mod plan;
+#[path = "cli/plane.rs"]
+mod plane;
 #[path = "cli/sheets.rs"]
 mod sheets;
 mod support;

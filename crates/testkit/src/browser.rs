@@ -11,9 +11,9 @@ use tokio::process::Command;
 const DEADLINE: Duration = Duration::from_mins(5);
 
 impl World {
-    /// Runs a script of `tests/e2e/browser` to its end, with the link that signs a browser in.
+    /// Runs a script of `web/tests/person` to its end, with the link that signs a browser in.
     pub async fn browse(&self, script: &str) -> Result<()> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/e2e/browser").join(script);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/tests/person").join(script);
         let mut command = Command::new("node");
         command.arg(&file).env("STRAWBOSS_LINK", format!("http://{}/#token={}", self.address(), self.token()?));
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output();

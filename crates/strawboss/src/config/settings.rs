@@ -120,15 +120,12 @@ impl Backlog {
         }
     }
 
-    /// The project of all its items, where it names one that must be there.
-    pub(crate) fn project(&self) -> Option<&ProjectName> {
+    /// The projects of all its items, where it names them itself.
+    pub(crate) fn projects(&self) -> Vec<&ProjectName> {
         match self {
-            Self::Csv(_) | Self::Plan(_) | Self::Sheets(_) => None,
-            Self::Github(github) => Some(&github.issues.project),
-            Self::Plane(plane) => match plane.tickets.projects.as_slice() {
-                [one] => Some(&one.project),
-                _ => None,
-            },
+            Self::Csv(_) | Self::Plan(_) | Self::Sheets(_) => Vec::new(),
+            Self::Github(github) => vec![&github.issues.project],
+            Self::Plane(plane) => plane.tickets.projects.iter().map(|named| &named.project).collect(),
         }
     }
 }

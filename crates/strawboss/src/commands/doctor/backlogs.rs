@@ -23,7 +23,7 @@ pub(super) async fn all(settings: &Settings, opener: &Opener<'_>, quick: bool) -
     let mut found = Vec::new();
     for configured in &settings.backlogs {
         let what = format!("backlog {configured}");
-        if let Some(project) = configured.project() {
+        for project in configured.projects() {
             found.extend(unknown(settings, project).map(|(why, hint)| Finding::warn(&what, why, hint)));
         }
         match opener.open(configured) {
@@ -70,7 +70,7 @@ fn read(what: &str, settings: &Settings, configured: &Backlog, reading: Reading)
     if more > 0 {
         found.push(Finding::warn(what, format!("{more} more problems"), "Mend those above first."));
     }
-    if configured.project().is_none() {
+    if configured.projects().is_empty() {
         let lost = |item: &SourceItem| {
             let (why, hint) = unknown(settings, &item.project)?;
             Some(Finding::warn(what, format!("line {}: {why}", item.line), hint))

@@ -1,6 +1,6 @@
 // A person with a browser takes a ticket the whole way: reads it, approves it, says `/complete` in its terminal, accepts
 // its work. The link that signs in comes by the environment, since it is a secret.
-import { launch } from "../../../web/scripts/browser.mjs";
+import { launch } from "../../scripts/browser.mjs";
 
 const link = process.env.STRAWBOSS_LINK ?? "";
 const browser = await launch();
