@@ -8,6 +8,11 @@ const SETTINGS: &str = "agent: shell\nreview: auto\nchecks: [\"true\"]\n";
 
 /// A world whose backlog is the tickets of a Plane: with `claude`, all that is known of it stands in Claude Code's settings.
 fn world(plane: &Plane, more: &str, claude: bool) -> Result<(World, Repository)> {
+    world_of(plane, more, claude, "all")
+}
+
+/// The same, with what makes a new ticket work.
+fn world_of(plane: &Plane, more: &str, claude: bool, new_tickets: &str) -> Result<(World, Repository)> {
     let mut world = World::new(WorldOptions::default())?;
     let file = world.path().join("plane.access");
     let path = serde_json::to_string(&file.to_string_lossy())?;
@@ -20,7 +25,8 @@ fn world(plane: &Plane, more: &str, claude: bool) -> Result<(World, Repository)>
         std::fs::write(&file, format!("{API_KEY}\n"))?;
         format!("api_key_file: {path}, workspace: {WORKSPACE}, api_url: \"{}\"", plane.url())
     };
-    let triggers = "triggers: { new_tickets: all }, failed_state: Todo, states: { in_progress: In Progress }";
+    let triggers =
+        format!("triggers: {{ new_tickets: {new_tickets} }}, failed_state: Todo, states: {{ in_progress: In Progress }}");
     world.add_backlog(&format!("{{ type: plane, projects: {{ {PROJECT}: One }}, {access}, {triggers}, poll_interval: 1s }}"));
     let repository = world.project("One", &[("README.md", "one\n")], &format!("{SETTINGS}{more}"))?;
     Ok((world, repository))
@@ -150,5 +156,38 @@ async fn what_was_done_while_plane_was_down_is_written_when_it_is_back() -> Resu
     plane.fail(Fault::status(0, "").on("POST", 1));
     until_in(&world, &plane, &ticket, "Done").await?;
     written_once(&plane, &ticket, &repository, "done.txt")?;
+    world.stop().await
+}
+
+#[tokio::test]
+async fn what_it_remembers_of_tickets_comes_back_from_a_backup() -> Result<()> {
+    let plane = Plane::start().await?;
+    plane.create("echo old > old.txt", "");
+    let (mut world, repository) = world_of(&plane, "", false, "true")?;
+    world.start().await?;
+    world
+        .until("Plane was read", async |world| {
+            let status = world.get("/api/v1/status").await?;
+            Ok((status["sources"].as_array().into_iter().flatten().any(|source| source["readable"] == true)).then_some(()))
+        })
+        .await?;
+    let second = plane.create("echo second > second.txt", "");
+    world.until_task("echo second", "pending").await?;
+    world.stop().await?;
+    let folder = world.path().join("backups");
+    let made: serde_json::Value =
+        serde_json::from_str(&world.done(&["db", "backup", "--json", "--to", &folder.to_string_lossy()])?)?;
+    std::fs::remove_dir_all(world.data_dir())?;
+    // Made while all was away: it is newer than what is remembered.
+    let third = plane.create("echo third > third.txt", "");
+    world.done(&["db", "restore", made["file"].as_str().unwrap_or_default()])?;
+    world.start().await?;
+    for (action, ticket, file) in [("echo second", &second, "second.txt"), ("echo third", &third, "third.txt")] {
+        let task = world.until_task(action, "pending").await?;
+        world.done(&["task", "approve", task["id"].as_str().unwrap_or_default()])?;
+        until_in(&world, &plane, ticket, "Done").await?;
+        written_once(&plane, ticket, &repository, file)?;
+    }
+    ensure!(world.tasks().await?.len() == 2, "what was there before the first start is no work: {:?}", world.tasks().await?);
     world.stop().await
 }
