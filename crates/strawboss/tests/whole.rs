@@ -3,14 +3,13 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use pty_process::Size;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{ExitStatus, Output};
+use std::process::Output;
 use std::time::Duration;
 use strawboss_testkit::world::FIRST_LINE_AGENT;
-use strawboss_testkit::{World, WorldOptions, programs};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use strawboss_testkit::{Person, World, WorldOptions, programs};
+use tokio::io::AsyncReadExt as _;
 
 /// How long anything may take; machines are shared, and it only ends what hangs.
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -35,47 +34,12 @@ async fn json(world: &World, args: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{args:?}: {error}: {text}"))
 }
 
-/// A person at a terminal.
-struct Person {
-    pty: pty_process::Pty,
-    child: tokio::process::Child,
-    seen: String,
-}
-
-impl Person {
-    fn sit_down(world: &World, args: &[&str]) -> Self {
-        let (pty, pts) = pty_process::open().unwrap();
-        pty.resize(Size::new(20, 100)).unwrap();
-        let command = pty_process::Command::new(env!("CARGO_BIN_EXE_strawboss"));
-        let child = command.args(args).current_dir(world.path()).kill_on_drop(true).spawn(pts).unwrap();
-        Self { pty, child, seen: String::new() }
-    }
-
-    /// Reads until this is seen.
-    async fn see(&mut self, text: &str) {
-        let mut buffer = [0; 4096];
-        while !self.seen.contains(text) {
-            let read = tokio::time::timeout(DEADLINE, self.pty.read(&mut buffer)).await;
-            match read {
-                Ok(Ok(count @ 1..)) => self.seen.push_str(&String::from_utf8_lossy(&buffer[..count])),
-                end => panic!("`{text}` was not seen ({end:?}):\n{}", self.seen.escape_debug()),
-            }
-        }
-    }
-
-    async fn type_in(&mut self, text: &str) {
-        self.pty.write_all(text.as_bytes()).await.unwrap();
-    }
-
-    /// Waits for the end; a terminal is closed by an error on its other side.
-    async fn leave(mut self) -> (ExitStatus, String) {
-        let mut buffer = [0; 4096];
-        while let Ok(Ok(count @ 1..)) = tokio::time::timeout(DEADLINE, self.pty.read(&mut buffer)).await {
-            self.seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-        let status = tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("it hangs").unwrap();
-        (status, self.seen)
-    }
+/// A person at a terminal with a command.
+fn sit_down(world: &World, args: &[&str]) -> Person {
+    let command = pty_process::Command::new(env!("CARGO_BIN_EXE_strawboss"));
+    // Pages are drawn as for a person: without colours words stand apart by movements of the cursor.
+    let command = command.args(args).current_dir(world.path()).env("TERM", "xterm").env_remove("NO_COLOR");
+    Person::sit_down(command).unwrap()
 }
 
 async fn world_with(more: &str, options: WorldOptions, action: &str) -> World {
@@ -156,23 +120,23 @@ async fn a_row_is_worked_off_watched_and_accepted() {
     let run = working(&world, "printf").await;
     let task = run.trim_end_matches(".1").to_owned();
 
-    let mut person = Person::sit_down(&world, &["run", "attach", &run]);
-    person.see("who? ").await;
-    person.type_in("wor\x10").await;
-    person.type_in("\x7f\x10\x11").await;
-    person.see("detached").await;
-    let (status, _) = person.leave().await;
+    let mut person = sit_down(&world, &["run", "attach", &run]);
+    person.see("who? ").await.unwrap();
+    person.press("wor\x10").await.unwrap();
+    person.press("\x7f\x10\x11").await.unwrap();
+    person.see("detached").await.unwrap();
+    let (status, _) = person.leave().await.unwrap();
     assert!(status.success(), "detaching is no failure");
 
     // What was typed before is there still, with the Ctrl-P that was no detaching.
-    let mut person = Person::sit_down(&world, &["run", "attach", "--detach-keys", "ctrl-]", &run]);
-    person.see("who? ").await;
-    person.type_in("\x15world\r").await;
-    person.see("hello world").await;
-    person.see(&format!("{run} succeeded")).await;
-    let (status, seen) = person.leave().await;
+    let mut person = sit_down(&world, &["run", "attach", "--detach-keys", "ctrl-]", &run]);
+    person.see("who? ").await.unwrap();
+    person.press("\x15world\r").await.unwrap();
+    person.see("hello world").await.unwrap();
+    person.see(&format!("{run} succeeded")).await.unwrap();
+    let (status, seen) = person.leave().await.unwrap();
     assert!(status.success(), "{seen}");
-    assert!(seen.contains("20 100"), "the terminal's size reached the agent: {seen}");
+    assert!(seen.contains("24 100"), "the terminal's size reached the agent: {seen}");
 
     let logs = strawboss(&world, &["run", "logs", "--follow", &run]).await;
     assert!(logs.status.success(), "the run succeeded");
@@ -225,10 +189,10 @@ async fn an_attached_person_comes_back_after_a_restart_of_the_service() {
     let options = WorldOptions { shell: FIRST_LINE_AGENT.to_owned(), ..WorldOptions::default() };
     let mut world = world_with("agent: shell\nchecks: [\"true\"]\nreview: auto\n", options, gate).await;
     let run = working(&world, "until").await;
-    let mut person = Person::sit_down(&world, &["run", "attach", &run]);
-    person.see("attached").await;
+    let mut person = sit_down(&world, &["run", "attach", &run]);
+    person.see("attached").await.unwrap();
     world.kill().unwrap();
-    person.see("making it again").await;
+    person.see("making it again").await.unwrap();
     world.start().await.unwrap();
     world
         .until("the supervisor back", async |world| {
@@ -239,17 +203,13 @@ async fn an_attached_person_comes_back_after_a_restart_of_the_service() {
         .unwrap();
     // Typed until it arrives: while the supervisor is on its way back, what is typed is refused and said to be.
     let mut tries = 0;
-    while !person.seen.contains("heard again") {
+    while !person.sees_within("heard again", Duration::from_millis(300)).await {
         tries += 1;
-        assert!(tries < 400, "{}", person.seen.escape_debug());
-        person.type_in("again\r").await;
-        let mut buffer = [0; 4096];
-        if let Ok(Ok(count)) = tokio::time::timeout(Duration::from_millis(300), person.pty.read(&mut buffer)).await {
-            person.seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
+        assert!(tries < 400, "{:?}", person.leave().await);
+        person.press("again\r").await.unwrap();
     }
-    person.see(&format!("{run} succeeded")).await;
-    assert!(person.leave().await.0.success());
+    person.see(&format!("{run} succeeded")).await.unwrap();
+    assert!(person.leave().await.unwrap().0.success());
     world.stop().await.unwrap();
 }
 
@@ -271,18 +231,52 @@ async fn a_line_typed_at_claude_is_a_message_in_its_session() {
     let options = WorldOptions { model_script: Some(script), ..WorldOptions::default() };
     let mut world = world_with("checks: [\"true\"]\n", options, "Write the greeting").await;
     let run = working(&world, "Write the greeting").await;
-    let mut person = Person::sit_down(&world, &["run", "attach", &run]);
-    person.see("type a line").await;
-    person.see("I write it.").await;
-    person.type_in("please in Latim\x7fn").await;
-    person.see("Latin").await;
-    person.type_in("\r").await;
-    person.see("please in Latin\u{1b}[0m").await;
+    let mut person = sit_down(&world, &["run", "attach", &run]);
+    person.see("type a line").await.unwrap();
+    person.see("I write it.").await.unwrap();
+    person.press("please in Latim\x7fn").await.unwrap();
+    person.see("Latin").await.unwrap();
+    person.press("\r").await.unwrap();
+    person.see("please in Latin\u{1b}[0m").await.unwrap();
     std::fs::write(&open, "").unwrap();
-    person.see(&format!("{run} succeeded")).await;
-    let (status, seen) = person.leave().await;
+    person.see(&format!("{run} succeeded")).await.unwrap();
+    let (status, seen) = person.leave().await.unwrap();
     assert!(status.success(), "{seen}");
     let said = said(&world, &["run", "logs", &run]).await;
     assert!(said.contains("please in Latin"), "{said}");
+    world.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_page_of_plans_looks_on_at_the_agent_of_a_phase() {
+    let options = WorldOptions { shell: FIRST_LINE_AGENT.to_owned(), ..WorldOptions::default() };
+    let mut world = World::new(options).unwrap();
+    world.project("Greeter", &[("README.md", "hi\n")], "agent: shell\nreview: auto\nchecks: [\"true\"]\n").unwrap();
+    let action = "printf 'who? '; read who; echo \"hello $who\" > greeting; cat greeting";
+    let plan = serde_json::json!([{ "id": "greet", "todos": [{ "text": action, "done": false }] }]);
+    std::fs::write(world.path().join("plans.json"), plan.to_string()).unwrap();
+    world.add_backlog("{ type: plan, file: ./plans.json, project: Greeter, watch_interval: 1s }");
+    world.start().await.unwrap();
+    let run = working(&world, "printf").await;
+    let mut person = sit_down(&world, &["plan"]);
+    person.see(&run).await.unwrap();
+    person.press("w").await.unwrap();
+    person.see("who? ").await.unwrap();
+    said(&world, &["run", "say", &run, "world"]).await;
+    person.see("hello world").await.unwrap();
+    person.see("Press Enter to go back").await.unwrap();
+    // The file follows the run, and the page the file.
+    world.until_task("printf", "done").await.unwrap();
+    world
+        .until("the phase is ticked", async |world| {
+            Ok(std::fs::read_to_string(world.path().join("plans.json"))?.contains(r#""done":true"#).then_some(()))
+        })
+        .await
+        .unwrap();
+    person.press("\r").await.unwrap();
+    // Only the cells that change are drawn.
+    person.see("✔").await.unwrap();
+    person.press("q").await.unwrap();
+    assert!(person.leave().await.unwrap().0.success());
     world.stop().await.unwrap();
 }

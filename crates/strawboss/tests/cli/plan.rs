@@ -4,7 +4,7 @@
 
 use super::support::{Folder, Ran, git};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use strawboss_testkit::Person;
 
 const NINE: &str = include_str!("../files/plans.json");
 const ID: &str = "docker_arch_blueprint_20250817";
@@ -282,53 +282,19 @@ fn phases_become_tasks_that_wait_for_each_other() {
 }
 
 /// A person at a terminal with the page on it.
-struct Person {
-    pty: pty_process::Pty,
-    child: tokio::process::Child,
-    seen: String,
+fn sit_down(folder: &Folder) -> Person {
+    let command = pty_process::Command::new(env!("CARGO_BIN_EXE_strawboss"));
+    let command = command.args(["plan"]).current_dir(folder.path()).env("SHELL", "/bin/sh").env("TERM", "xterm");
+    // Without colours a blank that changed nothing is not written, and words stand apart by movements of the cursor.
+    Person::sit_down(command.env_remove("NO_COLOR")).unwrap()
 }
 
-impl Person {
-    fn sit_down(folder: &Folder) -> Self {
-        let (pty, pts) = pty_process::open().unwrap();
-        pty.resize(pty_process::Size::new(24, 100)).unwrap();
-        let command = pty_process::Command::new(env!("CARGO_BIN_EXE_strawboss"));
-        let command = command.args(["plan"]).current_dir(folder.path()).env("SHELL", "/bin/sh").env("TERM", "xterm");
-        // Without colours a blank that changed nothing is not written, and words stand apart by movements of the cursor.
-        let command = command.env_remove("NO_COLOR");
-        let child = command.kill_on_drop(true).spawn(pts).unwrap();
-        Self { pty, child, seen: String::new() }
-    }
-
-    /// Reads until this is seen, and forgets what was seen before it.
-    async fn see(&mut self, text: &str) {
-        let mut buffer = [0; 4096];
-        loop {
-            if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
-                return;
-            }
-            match tokio::time::timeout(DEADLINE, self.pty.read(&mut buffer)).await {
-                Ok(Ok(count @ 1..)) => self.seen.push_str(&String::from_utf8_lossy(&buffer[..count])),
-                end => panic!("`{text}` was not seen ({end:?}):\n{}", self.seen.escape_debug()),
-            }
-        }
-    }
-
-    async fn press(&mut self, keys: &str) {
-        self.pty.write_all(keys.as_bytes()).await.unwrap();
-    }
-
-    fn is_raw(&self) -> bool {
-        let modes = nix::sys::termios::tcgetattr(&self.pty).unwrap();
-        !modes.local_flags.contains(nix::sys::termios::LocalFlags::ICANON)
-    }
-
-    async fn ended(&mut self) -> i32 {
-        self.see("\u{1b}[?1049l").await;
-        let status = tokio::time::timeout(DEADLINE, self.child.wait()).await.unwrap().unwrap();
-        status.code().unwrap()
-    }
+/// How it ended, once the terminal is as it was.
+async fn ended(mut person: Person) -> i32 {
+    person.see("\u{1b}[?1049l").await.unwrap();
+    let code = person.leave().await.unwrap().0.code().unwrap();
+    assert!(!person.is_raw().unwrap());
+    code
 }
 
 const DEADLINE: std::time::Duration = std::time::Duration::from_mins(2);
@@ -336,45 +302,42 @@ const DEADLINE: std::time::Duration = std::time::Duration::from_mins(2);
 #[tokio::test]
 async fn the_page_ticks_runs_follows_and_leaves_the_terminal_as_it_was() {
     let folder = imported();
-    let mut person = Person::sit_down(&folder);
-    assert!(!person.is_raw());
-    person.see("\u{1b}[?1049h").await;
-    person.see("1 of 9 done").await;
-    assert!(person.is_raw());
-    person.see("PHASE 1: Build").await;
-    person.press(" ").await;
+    let mut person = sit_down(&folder);
+    assert!(!person.is_raw().unwrap());
+    person.see("\u{1b}[?1049h").await.unwrap();
+    person.see("1 of 9 done").await.unwrap();
+    assert!(person.is_raw().unwrap());
+    person.see("PHASE 1: Build").await.unwrap();
+    person.press(" ").await.unwrap();
     // Only the cells that change are drawn.
-    person.see("2").await;
+    person.see("2").await.unwrap();
     let until = std::time::Instant::now() + DEADLINE;
     while json(&folder.run(&["plan", "show", ID, "--json"]))["phases"][1]["done"] != true {
         assert!(std::time::Instant::now() < until, "it is not ticked");
     }
     // Somebody else's change is shown as it comes.
     assert_eq!(folder.run(&["plan", "add", ID, "PHASE 9: Come later"]).code, 0);
-    person.see("10 done").await;
-    person.press("nxy").await;
-    person.see("\u{1b}[?1049l").await;
-    person.see("before").await;
-    person.see("Press Enter").await;
-    assert!(!person.is_raw());
-    person.press("\r").await;
-    person.see("\u{1b}[?1049h").await;
+    person.see("10 done").await.unwrap();
+    person.press("nxy").await.unwrap();
+    person.see("\u{1b}[?1049l").await.unwrap();
+    person.see("before").await.unwrap();
+    person.see("Press Enter").await.unwrap();
+    assert!(!person.is_raw().unwrap());
+    person.press("\r").await.unwrap();
+    person.see("\u{1b}[?1049h").await.unwrap();
     // Blanks are passed over when it is drawn.
-    person.see(&format!("`{ID}`")).await;
-    person.press("q").await;
-    assert_eq!(person.ended().await, 0);
-    assert!(!person.is_raw());
+    person.see(&format!("`{ID}`")).await.unwrap();
+    person.press("q").await.unwrap();
+    assert_eq!(ended(person).await, 0);
 }
 
 #[tokio::test]
 async fn a_signal_gives_the_terminal_back() {
     let folder = imported();
-    let mut person = Person::sit_down(&folder);
-    person.see("1 of 9 done").await;
-    let child = nix::unistd::Pid::from_raw(i32::try_from(person.child.id().unwrap()).unwrap());
-    nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGTERM).unwrap();
-    assert_eq!(person.ended().await, 130);
-    assert!(!person.is_raw());
+    let mut person = sit_down(&folder);
+    person.see("1 of 9 done").await.unwrap();
+    nix::sys::signal::kill(person.pid().unwrap(), nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert_eq!(ended(person).await, 130);
 }
 
 #[test]

@@ -108,6 +108,9 @@ fn mark(phase: &Phase, next: bool, ink: &Ink) -> Span<'static> {
     }
 }
 
+/// How much of a phase's title is always shown.
+const MIN_TITLE: usize = 20;
+
 fn draw_phases(frame: &mut Frame<'_>, area: Rect, page: &Page, ink: &Ink) {
     let focused = page.focus == Focus::Phases;
     let Some(plan) = page.plan() else {
@@ -118,13 +121,18 @@ fn draw_phases(frame: &mut Frame<'_>, area: Rect, page: &Page, ink: &Ink) {
         let phase = &plan.phases[at];
         let style = if at == page.phase { chosen(focused) } else { Style::new() };
         let title = phase.flaw.as_deref().unwrap_or_else(|| phase.read().title);
-        let mut spans = vec![mark(phase, next == Some(at), ink), Span::styled(format!(" {at}. {}", one(title)), style)];
+        let mut behind = Vec::new();
         if next == Some(at) {
-            spans.push(Span::styled("  ← next", ink.in_colour(Color::Yellow)));
+            behind.push(Span::styled("  ← next", ink.in_colour(Color::Yellow)));
         }
         if let Some(ours) = phase.ours.as_ref().filter(|ours| !ours.status.is_empty()) {
-            spans.push(Span::styled(format!("  {} {}", one(&ours.status), one(&ours.agent)), ink.in_colour(Color::Cyan)));
+            behind.push(Span::styled(format!("  {} {}", one(&ours.status), one(&ours.agent)), ink.in_colour(Color::Cyan)));
         }
+        // A long title leaves room for what became of its phase.
+        let room = usize::from(area.width).saturating_sub(5 + behind.iter().map(Span::width).sum::<usize>());
+        let title = words::shortened(&format!(" {at}. {}", one(title)), room.max(MIN_TITLE));
+        let mut spans = vec![mark(phase, next == Some(at), ink), Span::styled(title, style)];
+        spans.append(&mut behind);
         Line::from(spans)
     });
     let rows: Vec<Line<'_>> = rows.collect();
@@ -190,6 +198,9 @@ mod tests {
             assert!(!page.contains('\u{1b}'), "{page}");
         }
         assert!(drawn(text, 100, 24).contains("In Progress claude"));
+        let long = text.replace("PHASE 1:", &format!("PHASE 1: {}", "long ".repeat(40)));
+        let page = drawn(&long, 100, 24);
+        assert!(page.contains("…  ← next  In Progress claude (p-1.1)│"), "{page}");
         assert!(drawn("[]", 80, 24).contains("no plan is open"));
         // As small as a terminal can be.
         drawn(text, 1, 1);
