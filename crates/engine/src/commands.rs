@@ -274,12 +274,8 @@ impl Engine {
         landing::approve(&self.shared, id).await?;
         let moment = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
         let mut events = self.events();
-        while lock(&self.shared.landing).contains(id) {
-            // Every end of a landing is announced; a snapshot that comes first is as good a moment to look.
-            if tokio::time::timeout_at(moment, events.next()).await.is_err() {
-                break;
-            }
-        }
+        // Every end of a landing is announced; a snapshot that comes first is as good a moment to look.
+        while lock(&self.shared.landing).contains(id) && events.more_until(moment).await {}
         self.task(id).await
     }
 

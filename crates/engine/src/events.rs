@@ -12,6 +12,7 @@ use strawboss_core::store::TaskFilter;
 use strawboss_core::{TaskId, TaskState};
 use strawboss_protocol::api::{Event, RunEvent, SourceView, TaskView};
 use tokio::sync::broadcast;
+use tokio::time::{Instant, timeout_at};
 
 /// How many notices a subscriber may be behind before it is given a snapshot instead.
 const BACKLOG: usize = 512;
@@ -115,6 +116,11 @@ impl Events {
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         }
+    }
+
+    /// Waits for the next; whether it came in time. Where the engine ends there are no more.
+    pub(crate) async fn more_until(&mut self, moment: Instant) -> bool {
+        matches!(timeout_at(moment, self.next()).await, Ok(Some(_)))
     }
 
     fn numbered(&self, event: Event) -> (u64, Event) {

@@ -138,7 +138,7 @@ impl Engine {
                 return Ok(run);
             }
             // Every change of a task is announced; a snapshot that comes first is as good a moment to look.
-            if tokio::time::timeout_at(until, events.next()).await.is_err() {
+            if !events.more_until(until).await {
                 return Ok(run);
             }
         }

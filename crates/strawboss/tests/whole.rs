@@ -1,7 +1,7 @@
 //! The main job by the command line alone: the service, a row, a run that is watched, talked to and accepted. With the
 //! process runner and the real supervisor.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::Value;
 use std::path::Path;

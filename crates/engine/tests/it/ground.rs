@@ -20,7 +20,7 @@ use strawboss_protocol::api::{NewTask, TaskView};
 use strawboss_protocol::supervisor::{End, FromSupervisor, Heartbeat, Hello, Phase, Report, ReportBody, ToSupervisor, VERSION};
 
 /// How long anything may take that is waited for; machines are shared.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// What comes, or a failure when nothing does.
 pub(crate) async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {

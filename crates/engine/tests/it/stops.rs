@@ -3,6 +3,7 @@
 use super::ground::{Ground, git, soon, until};
 use super::rows::Rows;
 use std::sync::Arc;
+use std::time::Duration;
 use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::ReviewMode;
 use strawboss_core::run::CheckResult;
@@ -238,6 +239,24 @@ async fn accepted_work_of_one_project_lands_one_after_the_other() {
     assert!(!made.iter().any(|asked| asked.contains("checks3")), "none was checked in vain: {made:?}");
 }
 
+/// A file that is made when this goes.
+struct Opens(String);
+
+impl Drop for Opens {
+    fn drop(&mut self) {
+        std::fs::write(&self.0, "").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_what_an_engine_that_has_ended_would_announce() {
+    let ground = Ground::new(|_| {}).await;
+    let task = ground.add("Do something").await;
+    ground.engine.shutdown().await;
+    let run = soon("it says that there is none", ground.engine.ticket_run(&task, Duration::from_hours(1))).await.unwrap();
+    assert_eq!(run, None);
+}
+
 #[tokio::test]
 async fn a_drain_does_not_cut_short_what_is_done_in_a_persons_work_tree() {
     let ground = Ground::new(|_| {}).await;
@@ -245,6 +264,8 @@ async fn a_drain_does_not_cut_short_what_is_done_in_a_persons_work_tree() {
     let at = |name: &str| ground.repository.with_file_name(name).display().to_string();
     let slow = format!("touch '{}'; until test -e '{}'; do sleep 0.01; done; cat", at("begun"), at("gate"));
     git(&ground.repository, &["config", "filter.slow.smudge", &slow]);
+    // However this ends: git is waited for.
+    let gate = Opens(at("gate"));
     std::fs::write(ground.repository.join(".git/info/attributes"), "work.txt filter=slow\n").unwrap();
     git(&ground.repository, &["checkout", "--quiet", "main"]);
     ground.engine.start().await.unwrap();
@@ -260,7 +281,7 @@ async fn a_drain_does_not_cut_short_what_is_done_in_a_persons_work_tree() {
     let engine = ground.engine.clone();
     let shutdown = tokio::spawn(async move { engine.shutdown().await });
     until("the landing was let go", async || approve.is_finished().then_some(())).await;
-    std::fs::write(at("gate"), "").unwrap();
+    drop(gate);
     soon("the engine has drained", shutdown).await.unwrap();
     assert_eq!(git(&ground.repository, &["status", "--porcelain"]), "");
     assert!(ground.on_main("work.txt") && ground.repository.join("work.txt").exists());
