@@ -98,6 +98,7 @@ mod tests {
             gateway: None,
             mode: AgentMode::Headless,
             completion: Vec::new(),
+            session: false,
             title: "A title".to_owned(),
         }
     }

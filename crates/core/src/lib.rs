@@ -12,6 +12,7 @@ pub mod project;
 pub mod retention;
 pub mod run;
 pub mod runner;
+pub mod session;
 pub mod store;
 pub mod task;
 pub mod terminals;

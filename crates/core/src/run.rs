@@ -176,6 +176,9 @@ pub struct Run {
     pub branch: String,
     /// The branch that it shall be merged into.
     pub target: String,
+    /// Whether a person's shell is in it and no agent: it takes no slot, and nothing of it is checked, reviewed or merged.
+    #[serde(default)]
+    pub session: bool,
     /// The commit that it started from.
     pub base_commit: Option<String>,
     /// The commit that it pushed.
@@ -254,6 +257,8 @@ pub enum StopReason {
     Timeout,
     /// A better task needed its place.
     Preempted,
+    /// Nobody used the session for as long as it may stay open.
+    Idle,
 }
 
 impl StopReason {

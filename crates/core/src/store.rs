@@ -113,6 +113,8 @@ pub struct TaskFilter {
     pub project: Option<String>,
     /// Only after this key, for paging, in the order of keys' creation.
     pub after: Option<TaskId>,
+    /// Sessions, and nothing else; false: everything but sessions.
+    pub sessions: bool,
     /// At most this many; 0: all.
     pub limit: u32,
 }
@@ -214,7 +216,7 @@ pub trait Store: Send + Sync {
     async fn task_states(&self, ids: &[TaskId]) -> Result<HashMap<TaskId, TaskState>, StoreError>;
     /// Tasks in order of making.
     async fn task_list(&self, filter: &TaskFilter) -> Result<Vec<Task>, StoreError>;
-    /// How many tasks are in each state.
+    /// How many tasks are in each state, sessions left out.
     async fn task_counts(&self) -> Result<Vec<(TaskState, u64)>, StoreError>;
     /// Tasks whose link to this source is not detached.
     async fn task_list_by_source(&self, source: &str) -> Result<Vec<Task>, StoreError>;

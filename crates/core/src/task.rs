@@ -2,6 +2,7 @@
 
 use crate::backlog::SourceLink;
 use crate::project::AgentMode;
+use crate::session::ShellSession;
 use crate::{Date, ProjectName, RunId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -197,6 +198,9 @@ pub struct Task {
     /// The run whose agent asked for it; none: a person or a backlog did.
     #[serde(default)]
     pub created_by: Option<RunId>,
+    /// The session that this is in truth: a shell that a person opened, which no agent works on and no board shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<ShellSession>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its state changed last.

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::error::Refused;
-use crate::queries::load_run;
+use crate::queries::{load_run, load_task};
 use crate::shared::lock;
 use crate::{cause, drive, figures, landing, rescue};
 use strawboss_core::project::AgentMode;
@@ -53,6 +53,7 @@ pub(crate) fn blank_task(id: TaskId, project: ProjectName, action: String, now: 
         preempted: false,
         preempted_at: None,
         created_by: None,
+        session: None,
         created_at: now,
         updated_at: now,
         version: 0,
@@ -75,7 +76,7 @@ impl Engine {
     ) -> Result<TaskView, Refused> {
         let shared = &self.shared;
         let writer = shared.write().await;
-        let Some(mut task) = shared.parts.store.task(id).await? else { return Err(Refused::not_found("task", id)) };
+        let mut task = load_task(shared, id).await?;
         if lock(&shared.moving).contains(id) {
             return Err(on_its_way(id));
         }
@@ -102,7 +103,7 @@ impl Engine {
                 Some(id) => self.shared.parts.store.task(id).await?,
                 None => None,
             };
-            if task.is_none_or(|task| of.is_some_and(|project| task.project != *project)) {
+            if task.is_none_or(|task| task.session.is_some() || of.is_some_and(|project| task.project != *project)) {
                 return Err(Refused::invalid(
                     format!("There is no task `{}` to depend on.", key.chars().take(80).collect::<String>().escape_debug()),
                     "See the tasks with `strawboss task list`.",
@@ -180,7 +181,7 @@ impl Engine {
 
     /// Stops its run (work saved), or takes it out of the queue: paused.
     pub async fn task_stop(&self, id: &TaskId) -> Result<TaskView, Refused> {
-        let task = self.shared.parts.store.task(id).await?.ok_or_else(|| Refused::not_found("task", id))?;
+        let task = load_task(&self.shared, id).await?;
         if let (TaskState::Running, Some(run)) = (task.state, &task.run) {
             drive::request_stop(&self.shared, run, StopReason::Person).await?;
             self.task(id).await

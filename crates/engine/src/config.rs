@@ -55,6 +55,8 @@ pub struct EngineConfig {
     pub public_url: Option<String>,
     /// What is kept for how long.
     pub retention: strawboss_core::retention::Retention,
+    /// Sessions in sandboxes of their own.
+    pub shells: crate::shells::ShellHabits,
     /// The host's own terminals; none: they are not served.
     pub host: Option<HostTerminals>,
     /// This program's version, for people.
@@ -81,6 +83,7 @@ impl EngineConfig {
             report_limit: strawboss_protocol::supervisor::MAX_SANDBOX_REPORTS,
             public_url: None,
             retention: strawboss_core::retention::Retention::default(),
+            shells: crate::shells::ShellHabits::default(),
             host: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }

@@ -13,6 +13,7 @@ pub(crate) use ending::{clean, row_blocked};
 
 use crate::sandbox::RaiseError;
 use crate::shared::{Shared, lock};
+use crate::shells;
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_core::project::Project;
@@ -157,10 +158,14 @@ async fn step(shared: &Arc<Shared>, id: &RunId, wake: &Notify) -> Result<bool, S
     let Some(project) = shared.project(&run.project) else {
         return Err(StepError::Machinery(format!("the project `{}` is no longer configured", run.project)));
     };
+    let project = match &task.session {
+        Some(session) => shells::of_session(session, project),
+        None => project,
+    };
     let work = Work { run, task, project };
     match work.run.state {
         RunState::Checking => checks::step(shared, work, wake).await?,
-        _ => agent::step(shared, work, wake).await?,
+        _ => Box::pin(agent::step(shared, work, wake)).await?,
     }
     Ok(true)
 }

@@ -35,7 +35,8 @@ impl Engine {
     pub async fn figures(&self) -> Result<Figures, Refused> {
         let shared = &self.shared;
         let now = shared.now();
-        let live = shared.parts.store.run_list_live().await?;
+        let mut live = shared.parts.store.run_list_live().await?;
+        live.retain(|run| !run.session);
         let count = |state: RunState| (state, live.iter().filter(|run| run.state == state).count() as u64);
         let age = |since: Option<i64>| since.map_or(0, |since| u64::try_from(now.0.saturating_sub(since)).unwrap_or(0));
         let waiting = shared.parts.store.outbox_list(u32::MAX).await?;

@@ -110,6 +110,14 @@ impl Engine {
             live: true,
             viewers: one.attached,
             bytes: None,
+            project: (!one.project.is_empty()).then_some(one.project),
+            created_at: one.created_at.0,
+            state: None,
+            detail: None,
+            image: None,
+            owner: None,
+            private: false,
+            saved_ref: None,
         };
         Ok(self.host_session_list().await?.into_iter().map(view).collect())
     }

@@ -40,8 +40,15 @@ fn page_size(limit: u32) -> u32 {
     if limit == 0 { PAGE_LIMIT } else { limit.min(PAGE_LIMIT) }
 }
 
+/// A run that an agent works in. What a session's run says may be meant for few: it is asked for by the session.
 pub(crate) async fn load_run(shared: &Shared, id: &RunId) -> Result<Run, Refused> {
-    shared.parts.store.run(id).await?.ok_or_else(|| Refused::not_found("run", id))
+    shared.parts.store.run(id).await?.filter(|run| !run.session).ok_or_else(|| Refused::not_found("run", id))
+}
+
+/// A task that is no session.
+pub(crate) async fn load_task(shared: &Shared, id: &TaskId) -> Result<Task, Refused> {
+    let task = shared.parts.store.task(id).await?.filter(|task| task.session.is_none());
+    task.ok_or_else(|| Refused::not_found("task", id))
 }
 
 fn diff_of(shared: &Shared, run: &Run) -> Result<Option<(std::path::PathBuf, String, String)>, Refused> {
@@ -83,7 +90,7 @@ impl Engine {
                 .into_iter()
                 .map(|(state, count)| StateCount { state: state.word().to_owned(), count })
                 .collect(),
-            live_runs: u32::try_from(store.run_list_live().await?.len()).unwrap_or(u32::MAX),
+            live_runs: u32::try_from(store.run_list_live().await?.iter().filter(|run| !run.session).count()).unwrap_or(u32::MAX),
             slots: shared.slots(),
             outbox_waiting: u32::try_from(store.outbox_list(u32::MAX).await?.len()).unwrap_or(u32::MAX),
             paused,
@@ -97,6 +104,7 @@ impl Engine {
             states: query.states.clone(),
             project: query.project.clone(),
             after: query.after.clone(),
+            sessions: false,
             limit: limit + 1,
         };
         let mut tasks = self.shared.parts.store.task_list(&filter).await?;
@@ -123,7 +131,7 @@ impl Engine {
                 runs
             }
         };
-        Ok(runs.iter().map(views::run).collect())
+        Ok(runs.iter().filter(|run| !run.session).map(views::run).collect())
     }
 
     /// One run with its evidence.
@@ -180,7 +188,7 @@ impl Engine {
 
     /// One, also of a task that was in review.
     pub async fn review(&self, id: &TaskId) -> Result<ReviewView, Refused> {
-        let task = self.shared.parts.store.task(id).await?.ok_or_else(|| Refused::not_found("task", id))?;
+        let task = load_task(&self.shared, id).await?;
         self.review_view(task).await?.ok_or_else(|| Refused::not_found("review of task", id))
     }
 
@@ -194,6 +202,7 @@ impl Engine {
         let runs = self.shared.parts.store.run_list_recent(SESSIONS_LISTED).await?;
         Ok(runs
             .iter()
+            .filter(|run| !run.session)
             .map(|run| {
                 let (bytes, viewers) = self.shared.hub.count(&run.id).unwrap_or_default();
                 SessionView {
@@ -204,6 +213,14 @@ impl Engine {
                     live: run.is_live(),
                     viewers,
                     bytes: Some(bytes),
+                    project: Some(run.project.to_string()),
+                    created_at: run.created_at.0,
+                    state: None,
+                    detail: None,
+                    image: None,
+                    owner: None,
+                    private: false,
+                    saved_ref: None,
                 }
             })
             .collect())
@@ -211,14 +228,19 @@ impl Engine {
 
     /// Attaches a viewer from an offset (or from what a newcomer should see).
     pub async fn session_attach(&self, id: &RunId, from: Option<u64>) -> Result<Viewer, Refused> {
-        let shared = &self.shared;
-        let was_live = load_run(shared, id).await?.is_live();
+        let run = load_run(&self.shared, id).await?;
+        self.attach_run(&run, from).await
+    }
+
+    pub(crate) async fn attach_run(&self, run: &Run, from: Option<u64>) -> Result<Viewer, Refused> {
+        let (shared, id, was_live) = (&self.shared, &run.id, run.is_live());
         let viewer = shared
             .hub
             .attach(id, was_live, from)
             .map_err(|error| Refused::Unavailable(format!("The recording of {id} cannot be read: {error}.")))?;
         // It may have ended in between, and the session with it: one that was just opened would never end.
-        if was_live && !load_run(shared, id).await?.is_live() && !lock(&shared.landing).contains(&id.task()) {
+        let is_live = async || Ok::<_, Refused>(shared.parts.store.run(id).await?.is_some_and(|run| run.is_live()));
+        if was_live && !is_live().await? && !lock(&shared.landing).contains(&id.task()) {
             shared.hub.end(id);
         }
         Ok(viewer)

@@ -213,6 +213,21 @@ pub(crate) async fn remove(shared: &Shared, volume: &RunId) {
     if let Err(error) = shared.parts.runner.run_volume_remove(volume).await {
         tracing::warn!(run.id = %volume, error = %error, "a volume could not be removed now; it is tried again");
         shared.left_behind.notify_one();
+        return;
+    }
+    match shared.parts.store.run(volume).await {
+        // What was printed in a session that is deleted may have been meant for few, and is of no use to anybody.
+        Ok(Some(run)) if run.session => {
+            let runs = shared.parts.store.run_list(&run.task).await.unwrap_or_default();
+            for folder in runs.iter().map(|run| shared.data_dir().join("runs").join(run.id.as_str())) {
+                if let Err(error) = tokio::fs::remove_dir_all(&folder).await
+                    && error.kind() != std::io::ErrorKind::NotFound
+                {
+                    tracing::warn!(folder = %folder.display(), error = %error, "a session's recording could not be removed");
+                }
+            }
+        }
+        _ => {}
     }
 }
 

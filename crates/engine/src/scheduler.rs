@@ -5,7 +5,7 @@
 use crate::git::mirror;
 use crate::health::{self, Part};
 use crate::shared::{Shared, lock};
-use crate::{drive, fault, landing, metering, outbox, supervise};
+use crate::{drive, fault, landing, metering, outbox, shells, supervise};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -161,6 +161,7 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
     for run in &runs {
         drive::spawn(shared, &run.id);
     }
+    runs.retain(|run| !run.session);
     // Accepted work holds its project until it has landed: what starts next starts from it and does not conflict with it.
     let accepted = landing::accepted_runs(shared).await?;
     for run in &accepted {
@@ -195,7 +196,8 @@ pub(crate) async fn round(shared: &Arc<Shared>) -> Result<(), StoreError> {
             Decision::Unblock(task) => unblock(shared, &task).await?,
         }
     }
-    block(shared, blocks).await
+    block(shared, blocks).await?;
+    if runner_away { Ok(()) } else { shells::start_due(shared).await }
 }
 
 /// Tasks whose quota has reset go back into the queue.
@@ -212,7 +214,7 @@ async fn wake_paused(shared: &Shared) -> Result<(), StoreError> {
 }
 
 /// Applies a transition to a task as it is now; commits when it says so.
-async fn change(shared: &Shared, id: &TaskId, transition: impl FnOnce(&mut Task) -> bool) -> Result<(), StoreError> {
+pub(crate) async fn change(shared: &Shared, id: &TaskId, transition: impl FnOnce(&mut Task) -> bool) -> Result<(), StoreError> {
     let writer = shared.write().await;
     let Some(mut task) = shared.parts.store.task(id).await? else { return Ok(()) };
     if !transition(&mut task) {
@@ -272,7 +274,7 @@ async fn preempt(shared: &Shared, id: &RunId, better: &TaskId) -> Result<(), Sto
 }
 
 /// Starts a run: its row and the task's state (and so the write-back) in one transaction; then its driver.
-async fn start(shared: &Arc<Shared>, id: &TaskId) -> Result<(), StoreError> {
+pub(crate) async fn start(shared: &Arc<Shared>, id: &TaskId) -> Result<(), StoreError> {
     let writer = shared.write().await;
     // The drain may have begun since the round was decided.
     if shared.draining.load(Ordering::Relaxed) {
@@ -280,7 +282,12 @@ async fn start(shared: &Arc<Shared>, id: &TaskId) -> Result<(), StoreError> {
     }
     let Some(mut task) = shared.parts.store.task(id).await? else { return Ok(()) };
     let catalog = shared.catalog();
-    let Ok(assignment) = policy::assign(&task, &catalog, shared.config.gpus) else { return Ok(()) };
+    let Ok(setting) = shells::setting(shared, &task) else { return Ok(()) };
+    let assignment = match &setting {
+        Some(setting) => Ok(setting.assignment()),
+        None => policy::assign(&task, &catalog, shared.config.gpus),
+    };
+    let Ok(assignment) = assignment else { return Ok(()) };
     let now = shared.now();
     if task.preempted && task.queue(now).is_err() {
         return Ok(());
@@ -329,6 +336,7 @@ fn new_run(
             AgentKind::Shell => AgentMode::Headless,
         },
         branch: task.id.branch(),
+        session: task.session.is_some(),
         target: project.branch.clone().unwrap_or_default(),
         base_commit: None,
         head_commit: None,

@@ -196,7 +196,7 @@ impl Shared {
     }
 
     pub(crate) fn project(&self, name: &ProjectName) -> Option<Project> {
-        self.catalog().projects.get(name).cloned()
+        self.catalog().projects.get(name).cloned().or_else(|| crate::shells::no_project(self, name))
     }
 
     /// The lock around work on a project's mirror.

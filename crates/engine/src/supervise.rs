@@ -234,7 +234,7 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
     let mut began_after = None;
     if let Some(mut run) = run.filter(|_| run_changed) {
         run.heard_at = Some(now);
-        began_after = run.started_at.filter(|_| !began_before).map(|at| at.ms_since(run.created_at));
+        began_after = run.started_at.filter(|_| !began_before && !run.session).map(|at| at.ms_since(run.created_at));
         changes.runs.push(run);
     }
     if changes.is_empty() {
@@ -257,7 +257,8 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
 
 /// Tells people's programs of what was stored after a row; gives the last one that they were told of.
 async fn announce(shared: &Shared, present: &Present, mut after: i64) -> i64 {
-    if !shared.bus.listened() {
+    let is_session = present.orders.agent.as_ref().is_some_and(|agent| agent.session);
+    if is_session || !shared.bus.listened() {
         return after;
     }
     let Ok(rows) = shared.parts.store.report_list(&present.run, after, 1000).await else { return after };

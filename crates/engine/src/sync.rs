@@ -310,6 +310,7 @@ fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: Backlog
         preempted: false,
         preempted_at: None,
         created_by: None,
+        session: None,
         created_at: now,
         updated_at: now,
         version: 0,

@@ -128,7 +128,7 @@ pub(crate) async fn tasks(shared: &Shared, list: Vec<Task>) -> Result<Vec<TaskVi
 }
 
 pub(crate) async fn task_by_id(shared: &Shared, id: &TaskId) -> Result<Option<TaskView>, Refused> {
-    let Some(it) = shared.parts.store.task(id).await? else { return Ok(None) };
+    let Some(it) = shared.parts.store.task(id).await?.filter(|task| task.session.is_none()) else { return Ok(None) };
     Ok(tasks(shared, vec![it]).await?.pop())
 }
 

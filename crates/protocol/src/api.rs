@@ -3,11 +3,18 @@
 //! Views are what people's programs see; they are made from the core's entities and say nothing that must not leave
 //! (no token, no host path but the project's own directory).
 
+mod accounts;
 mod retention;
+mod sessions;
 
 pub use crate::status::{LogLine, PartState, PartView, ReadyView, ReloadView, StatusView};
+pub use accounts::{AccountChange, AccountView, NewAccount};
 pub use retention::{RetentionItem, RetentionKind, RetentionView};
 use serde::{Deserialize, Serialize};
+pub use sessions::{
+    NewSession, NewSessionKind, RemovedSession, SESSION_PROTOCOL, SessionClientMessage, SessionServerMessage, SessionSource,
+    SessionState, SessionView,
+};
 use strawboss_core::project::AgentMode;
 use strawboss_core::run::{CheckResult, Refusal, Usage};
 use strawboss_core::task::BlockReason;
@@ -389,39 +396,6 @@ pub struct ProjectView {
     pub problem: Option<String>,
 }
 
-/// A session that can be attached to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct SessionView {
-    /// Its id: the run's, or one of the host's.
-    pub id: String,
-    /// Its run; none: it stands free of runs.
-    pub run: Option<String>,
-    /// Where it comes from.
-    pub source: SessionSource,
-    /// What runs in it: an agent, or a command of the host.
-    pub command: String,
-    /// Whether more than a recording is to come.
-    pub live: bool,
-    /// People attached now.
-    pub viewers: u32,
-    /// Terminal bytes so far; none: nobody counts them.
-    pub bytes: Option<u64>,
-}
-
-/// Where a session comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum SessionSource {
-    /// A run has it.
-    Run,
-    /// It was made here, on the host.
-    Made,
-    /// Somebody else made it on the host.
-    Discovered,
-}
-
 /// A source of work as observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -545,55 +519,4 @@ pub struct TokenView {
     pub expires_at: Option<i64>,
     /// The secret, once.
     pub secret: Option<String>,
-}
-
-/// The WebSocket subprotocol of `/ws/sessions/{id}`: who offers it speaks with the messages below. Others are taken for
-/// clients of the terminal service that Strawboss replaces.
-pub const SESSION_PROTOCOL: &str = "strawboss.v1";
-
-/// Text frames of `/ws/sessions/{id}` from the server. Binary frames are terminal bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum SessionServerMessage {
-    /// First: the next binary frame starts at this offset of the session's bytes.
-    Ready {
-        /// The session.
-        session: String,
-        /// The offset of the first byte that will be sent.
-        offset: u64,
-        /// Whether the run is live.
-        live: bool,
-    },
-    /// Bytes were passed over (a slow viewer, a trimmed recording): the next frame starts here. Clear the screen.
-    Skipped {
-        /// The offset of the next byte.
-        offset: u64,
-    },
-    /// No more bytes will come.
-    Ended {},
-    /// Something that was asked for was not done.
-    Error {
-        /// Why.
-        message: String,
-    },
-}
-
-/// Text frames of `/ws/sessions/{id}` from the viewer. Binary frames are terminal input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum SessionClientMessage {
-    /// A line for the agent.
-    Say {
-        /// What.
-        text: String,
-    },
-    /// The viewer's size.
-    Resize {
-        /// Columns.
-        cols: u16,
-        /// Rows.
-        rows: u16,
-    },
 }

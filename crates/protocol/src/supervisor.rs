@@ -381,4 +381,8 @@ pub struct AgentOrders {
     /// The names under which its task may be said to be complete (`/tmp/completion-<name>.txt`), the first one's own first.
     #[serde(default)]
     pub completion: Vec<String>,
+    /// Whether it is a person's shell: however it ends, that is no failure, and what is there goes to the saved ref, with
+    /// the workspace left as it is.
+    #[serde(default)]
+    pub session: bool,
 }

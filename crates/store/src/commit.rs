@@ -59,11 +59,11 @@ async fn apply(connection: &mut AnyConnection, changes: &ChangeSet) -> Result<()
 async fn write_task(connection: &mut AnyConnection, task: &Task) -> Result<(), Failure> {
     let (body, version) = to_body(task)?;
     let statement = if task.version == 0 {
-        "INSERT INTO tasks (id, project, state, priority, source, detached, created_at, updated_at, version, body) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING"
+        "INSERT INTO tasks (id, project, state, priority, source, detached, created_at, updated_at, version, body, session) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING"
     } else {
         "UPDATE tasks SET project = $2, state = $3, priority = $4, source = $5, detached = $6, created_at = $7, \
-         updated_at = $8, version = $9, body = $10 WHERE id = $1 AND version = $11"
+         updated_at = $8, version = $9, body = $10, session = $11 WHERE id = $1 AND version = $12"
     };
     let source = task.source.as_ref();
     let statement = sqlx::query(statement)
@@ -76,7 +76,8 @@ async fn write_task(connection: &mut AnyConnection, task: &Task) -> Result<(), F
         .bind(task.created_at.0)
         .bind(task.updated_at.0)
         .bind(version)
-        .bind(body);
+        .bind(body)
+        .bind(i64::from(task.session.is_some()));
     write(connection, task, statement).await
 }
 

@@ -19,7 +19,7 @@ use strawboss_core::task::Task;
 use strawboss_core::{RunId, SandboxId, TaskId, TaskState, Timestamp};
 
 /// Reads no row, only the index.
-const TASK_COUNTS: &str = "SELECT state, CAST(COUNT(*) AS BIGINT) FROM tasks GROUP BY state";
+const TASK_COUNTS: &str = "SELECT state, CAST(COUNT(*) AS BIGINT) FROM tasks WHERE session = 0 GROUP BY state";
 
 /// By when they are due: a few that fail again and again then cannot keep the others out of a short list.
 const OUTBOX_DUE: &str = "SELECT id, key, topic, payload, at, due_at, failures, last_error FROM outbox \
@@ -110,7 +110,7 @@ fn task_list_text(filter: &TaskFilter) -> String {
         next += 1;
         format!("${next}")
     };
-    let mut conditions = Vec::new();
+    let mut conditions = vec![format!("session = {}", u8::from(filter.sessions))];
     if !filter.states.is_empty() {
         let places: Vec<_> = filter.states.iter().map(|_| place()).collect();
         conditions.push(format!("state IN ({})", places.join(", ")));
@@ -121,12 +121,7 @@ fn task_list_text(filter: &TaskFilter) -> String {
     if filter.after.is_some() {
         conditions.push(format!("seq > (SELECT a.seq FROM tasks a WHERE a.id = {})", place()));
     }
-    let mut text = "SELECT id, version, body FROM tasks".to_owned();
-    if !conditions.is_empty() {
-        text.push_str(" WHERE ");
-        text.push_str(&conditions.join(" AND "));
-    }
-    text.push_str(" ORDER BY seq");
+    let mut text = format!("SELECT id, version, body FROM tasks WHERE {} ORDER BY seq", conditions.join(" AND "));
     if filter.limit > 0 {
         text.push_str(" LIMIT ");
         text.push_str(&place());
@@ -379,6 +374,9 @@ mod tests {
         let open = TaskFilter { states: vec![TaskState::Queued, TaskState::Running], ..TaskFilter::default() };
         let plan_of_open = plan(&task_list_text(&open)).await;
         assert!(plan_of_open.starts_with("SEARCH tasks USING INDEX tasks_by_state (state=?)"), "{plan_of_open}");
+        let sessions = TaskFilter { sessions: true, ..TaskFilter::default() };
+        let plan_of_sessions = plan(&task_list_text(&sessions)).await;
+        assert_eq!(plan_of_sessions, "SCAN tasks USING INDEX tasks_sessions\n");
         let page = TaskFilter { after: "sample-1".parse().ok(), limit: 5, ..TaskFilter::default() };
         let plan_of_page = plan(&task_list_text(&page)).await;
         assert!(plan_of_page.starts_with("SEARCH tasks USING INTEGER PRIMARY KEY (rowid>?)"), "{plan_of_page}");
@@ -402,11 +400,12 @@ mod tests {
             states: vec![TaskState::Done; 2],
             project: Some("'; DROP TABLE tasks;--".to_owned()),
             after: "sample-1".parse().ok(),
+            sessions: true,
             limit: 9,
         };
         assert_eq!(
             task_list_text(&filter),
-            "SELECT id, version, body FROM tasks WHERE state IN ($1, $2) AND project = $3 \
+            "SELECT id, version, body FROM tasks WHERE session = 1 AND state IN ($1, $2) AND project = $3 \
              AND seq > (SELECT a.seq FROM tasks a WHERE a.id = $4) ORDER BY seq LIMIT $5"
         );
     }

@@ -141,7 +141,7 @@ async fn what_a_newer_version_wrote_is_refused_and_kept() {
     )
     .await;
     let error = SqlStore::open_sqlite(&path).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 2027, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 2027, known: 2, .. }), "{error:?}");
     assert!(error.to_string().contains("newer version of Strawboss"), "{error}");
     run_raw(&path, "DELETE FROM _sqlx_migrations WHERE version = 2027").await;
     let store = SqlStore::open_sqlite(&path).await.unwrap();

@@ -117,6 +117,12 @@ async fn work(site: &Site) -> End {
 /// The agent ended by itself: its work goes to the branch, whatever it says of it.
 async fn ended(site: &Site, outcome: Outcome, orders: &AgentOrders) -> End {
     site.phase(Phase::Saving);
+    if orders.session {
+        return match save(site, Where::SavedRef).await {
+            Ok(_) => End::Complete { summary: None },
+            Err(error) => machinery(site, "save the work", &error),
+        };
+    }
     let saved = save(site, Where::Branch).await;
     match (outcome, saved) {
         (_, Err(error)) => machinery(site, "save the work", &error),

@@ -269,6 +269,7 @@ mod tests {
             title: String::new(),
             mode: AgentMode::Interactive,
             completion: vec!["a-1".to_owned()],
+            session: false,
         };
         let context = LaunchContext {
             orders: &orders,

@@ -85,6 +85,7 @@ fn orders() -> AgentOrders {
         gateway: Some("/gateway/anthropic".to_owned()),
         mode: AgentMode::Headless,
         completion: Vec::new(),
+        session: false,
         title: String::new(),
     }
 }

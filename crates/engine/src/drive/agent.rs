@@ -7,7 +7,7 @@ use crate::link::{GitAccess, Reach};
 use crate::rescue::{self, Saved};
 use crate::sandbox::{self, Over, Plan, Raised};
 use crate::shared::Shared;
-use crate::{fault, prompt};
+use crate::{fault, prompt, shells};
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_core::policy;
@@ -63,6 +63,9 @@ async fn prepare(shared: &Arc<Shared>, work: Work) -> Result<(), StepError> {
     let Work { mut run, project, .. } = work;
     let guard = shared.mirror_lock(&project.name);
     let held = guard.lock().await;
+    if project.name.as_str() == shells::NO_PROJECT {
+        shells::ensure_no_project(shared.data_dir()).await.map_err(|error| from_mirror(error.into()))?;
+    }
     let mirror = mirror::sync(shared.data_dir(), &project).await.map_err(from_mirror)?;
     drop(held);
     fault::point("mirror.synced");
@@ -107,7 +110,11 @@ pub(super) fn mirror_of(shared: &Shared, work: &Work) -> Mirror {
 async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
     let Work { run, task, project } = work;
     let catalog = shared.catalog();
-    let assignment = policy::assign(task, &catalog, shared.config.gpus).map_err(StepError::Person)?;
+    let setting = shells::setting(shared, task).map_err(StepError::Person)?;
+    let assignment = match &setting {
+        Some(setting) => setting.assignment(),
+        None => policy::assign(task, &catalog, shared.config.gpus).map_err(StepError::Person)?,
+    };
     let mirror = mirror_of(shared, work);
     let branch_ref = format!("refs/heads/{}", run.branch);
     let target_ref = format!("refs/heads/{}", run.target);
@@ -134,7 +141,7 @@ async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
         providers: if kind == AgentKind::Shell { Vec::new() } else { vec![provider] },
         allow: project.allow.clone(),
         internal: project.internal.clone(),
-        has_agent: true,
+        has_agent: !run.session,
     };
     let mut tools = vec![shared.config.supervisor.clone()];
     if let Some(dir) = &assignment.agent.tool_dir {
@@ -146,6 +153,7 @@ async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
         command: assignment.agent.command.clone(),
         model: assignment.model.map(|model| model.model.clone()),
         prompt: match &run.resumes {
+            _ if run.session => String::new(),
             Some(_) => {
                 let comment = task.resume.as_ref().and_then(|resume| resume.comment.as_deref());
                 prompt::resumed(task, project, &run.branch, comment, session.is_some(), mode)
@@ -157,6 +165,7 @@ async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
         title: prompt::title(&run.prompt),
         mode,
         completion: vec![task.id.to_string()],
+        session: run.session,
     };
     let plan = Plan {
         run: run.id.clone(),
@@ -219,6 +228,7 @@ async fn watch(shared: &Arc<Shared>, work: &Work, raised: &Raised, wake: &Notify
     let over = sandbox::until_over(shared, raised);
     tokio::pin!(over);
     let limit = i64::try_from(work.project.limits.timeout_ms).unwrap_or(i64::MAX);
+    let mut quiet = work.run.session.then(|| shells::Quiet::new(shared));
     loop {
         let run = shared.parts.store.run(&work.run.id).await?.unwrap_or_else(|| work.run.clone());
         if run.stop_requested.is_some() {
@@ -230,6 +240,12 @@ async fn watch(shared: &Arc<Shared>, work: &Work, raised: &Raised, wake: &Notify
             request_stop(shared, &work.run.id, StopReason::Timeout).await?;
             continue;
         }
+        let idle = quiet.as_mut().and_then(|quiet| quiet.left(shared, &work.run.id));
+        if idle.is_some_and(|left| left <= 0) {
+            request_stop(shared, &work.run.id, StopReason::Idle).await?;
+            continue;
+        }
+        let left = left.min(idle.unwrap_or(left));
         tokio::select! {
             over = &mut over => return Ok(over),
             () = wake.notified() => {}
@@ -311,6 +327,11 @@ async fn ended(shared: &Arc<Shared>, work: &Work, raised: &Raised, end: End) -> 
         confirmed.map_err(|error| StepError::Machinery(error.to_string()))
     };
     match end {
+        End::Complete { .. } if work.run.session => ending::closed(shared, work, None, confirm(&[&saved_ref]).await?).await,
+        End::AgentFailed { detail } if work.run.session => {
+            ending::closed(shared, work, Some(detail), confirm(&[&saved_ref]).await?).await
+        }
+        End::SetupFailed { detail } if work.run.session => ending::not_opened(shared, work, detail).await,
         End::Complete { summary } => {
             let saved = confirm(&[&branch_ref]).await?;
             pushed(shared, work, progress.agent_session, summary, saved, None).await

@@ -62,15 +62,16 @@ async fn end_by_id(
     taken.note(&mut run);
     let landing = run.approved_at.is_some();
     let (task_id, outcome, state) = (task.id.clone(), run.outcome, task.state);
-    let session = run.started_at.filter(|_| task.is_ticket() && outcome.is_some()).map(|since| now.ms_since(since));
+    let worked = run.started_at.filter(|_| task.is_ticket() && outcome.is_some()).map(|since| now.ms_since(since));
+    let session = run.session;
     writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
     taken.written();
     drop(writer);
-    if let Some(outcome) = outcome {
+    if let Some(outcome) = outcome.filter(|_| !session) {
         figures::run_finished(outcome);
     }
-    if let Some(session) = session {
-        figures::ticket_session(session);
+    if let Some(worked) = worked {
+        figures::ticket_session(worked);
     }
     tracing::info!(run.id = %id, outcome = outcome.map(RunOutcome::word), task.state = state.word(), "a run ended");
     fault::point("run.ended");
@@ -85,6 +86,11 @@ async fn end_by_id(
 /// A stop that was asked for: how the run ends, and what becomes of its task.
 fn stop(run: &mut Run, task: &mut Task, reason: StopReason, limit: u64, now: Timestamp) -> Result<(), StepError> {
     let (outcome, detail) = match reason {
+        StopReason::Withdrawn if run.session => (RunOutcome::Stopped, "Somebody deleted it.".to_owned()),
+        StopReason::Timeout if run.session => (RunOutcome::TimedOut, "It was open for a year.".to_owned()),
+        StopReason::Idle => {
+            (RunOutcome::Stopped, "Nobody was attached and nothing was printed for `sessions.containers.idle`.".to_owned())
+        }
         StopReason::Person => (RunOutcome::Stopped, "A person stopped it.".to_owned()),
         StopReason::Withdrawn => (RunOutcome::Stopped, "Its row was deleted or set Completed.".to_owned()),
         StopReason::RowBlocked => (RunOutcome::Stopped, "Its row was set Blocked.".to_owned()),
@@ -94,7 +100,8 @@ fn stop(run: &mut Run, task: &mut Task, reason: StopReason, limit: u64, now: Tim
     };
     run.finish(outcome, Some(detail), now)?;
     match reason {
-        StopReason::Person | StopReason::RowPaused => task.pause(None, now)?,
+        StopReason::Person | StopReason::RowPaused | StopReason::Idle => task.pause(None, now)?,
+        StopReason::Timeout if run.session => task.pause(None, now)?,
         StopReason::Preempted => task.preempt(now)?,
         StopReason::Withdrawn => task.cancel(now)?,
         StopReason::RowBlocked => task.block(row_blocked(), now)?,
@@ -170,6 +177,30 @@ pub(super) async fn stopped(shared: &Arc<Shared>, work: &Work, saved: Saved) -> 
         run.stop_requested.get_or_insert(StopReason::Person);
     };
     end(shared, work, RunOutcome::Stopped, None, saved, note, |_, _, _| Ok(())).await
+}
+
+/// What ran in a session ended by itself: it can be opened again, on the same volume.
+pub(super) async fn closed(shared: &Arc<Shared>, work: &Work, why: Option<String>, saved: Saved) -> Result<(), StepError> {
+    let detail = why.unwrap_or_else(|| "What ran in it ended.".to_owned());
+    end(
+        shared,
+        work,
+        RunOutcome::Succeeded,
+        Some(detail),
+        saved,
+        |_| {},
+        |_, task, now| {
+            task.machinery_failures = 0;
+            Ok(task.pause(None, now)?)
+        },
+    )
+    .await
+}
+
+/// A session's shell could not be started in its image.
+pub(super) async fn not_opened(shared: &Arc<Shared>, work: &Work, why: String) -> Result<(), StepError> {
+    let fix = "Delete the session and open one with another image or command.";
+    blocked(shared, work, RunOutcome::Failed, BlockReason::new(BlockCode::Failed, why, fix)).await
 }
 
 /// The reason for a row that says Blocked.

@@ -133,6 +133,8 @@ pub(crate) async fn apply(shared: &Shared) -> Result<RetentionView, Refused> {
 /// Whether the volume of a run that nothing goes on with is still kept.
 pub(crate) async fn keeps_workspace(shared: &Shared, volume: &RunId) -> Result<bool, StoreError> {
     match shared.config.retention.workspaces.age_ms {
+        // Who deletes a session means all of it.
+        _ if shared.parts.store.run(volume).await?.is_some_and(|run| run.session) => Ok(false),
         Some(0) => Ok(false),
         None => Ok(true),
         Some(age) => {

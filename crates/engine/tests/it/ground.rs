@@ -17,7 +17,9 @@ use strawboss_engine::link::{FromLink, SupervisorLink, ToLink};
 use strawboss_engine::ports::{Clock, SystemClock};
 use strawboss_engine::{Engine, EngineConfig, Parts, Source};
 use strawboss_protocol::api::{NewTask, TaskView};
-use strawboss_protocol::supervisor::{End, FromSupervisor, Heartbeat, Hello, Phase, Report, ReportBody, ToSupervisor, VERSION};
+use strawboss_protocol::supervisor::{
+    End, FromSupervisor, Heartbeat, Hello, Orders, Phase, Report, ReportBody, ToSupervisor, VERSION,
+};
 
 /// How long anything may take that is waited for; machines are shared.
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -277,6 +279,7 @@ impl Ground {
 pub(crate) struct Played {
     pub(crate) sandbox: SandboxId,
     pub(crate) token: String,
+    pub(crate) orders: Orders,
     link: SupervisorLink,
     reports: u64,
 }
@@ -289,7 +292,7 @@ impl Played {
         say(&link, &FromSupervisor::Hello(hello)).await;
         let Some(ToLink::Text(text)) = soon("the welcome", link.outgoing.recv()).await else { return Err(()) };
         let ToSupervisor::Welcome(welcome) = serde_json::from_str(&text).unwrap() else { panic!("no welcome: {text}") };
-        Ok(Self { sandbox, token, reports: welcome.reports_after, link })
+        Ok(Self { sandbox, token, reports: welcome.reports_after, orders: welcome.orders, link })
     }
 
     /// Waits for whatever is said next, or for the end of the connection.

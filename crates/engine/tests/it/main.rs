@@ -10,6 +10,7 @@ mod rescues;
 mod retention;
 mod rows;
 mod runner;
+mod shells;
 mod stops;
 mod store;
 mod sweeps;

@@ -73,7 +73,7 @@ pub async fn lists_of_tasks_are_paged(fixture: &dyn Fixture) {
         let mut listed = Vec::new();
         let mut after: Option<TaskId> = None;
         loop {
-            let filter = TaskFilter { states: states.clone(), project: None, after: after.clone(), limit };
+            let filter = TaskFilter { states: states.clone(), project: None, after: after.clone(), sessions: false, limit };
             let page = store.task_list(&filter).await.unwrap();
             assert!(page.len() <= limit as usize);
             let Some(last) = page.last() else { break };
@@ -100,6 +100,27 @@ pub async fn tasks_are_counted_by_state(fixture: &dyn Fixture) {
     let tasks = hundred(&*store).await;
     let count = |state| tasks.iter().filter(|task| task.state == state).count() as u64;
     assert_eq!(store.task_counts().await.unwrap(), TaskState::ALL.map(|state| (state, count(state))));
+}
+
+/// Sessions are tasks that no list and no count of tasks holds; they are listed by themselves.
+pub async fn sessions_are_listed_apart(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let (task, mut session) = (sample::task(1), sample::task(2));
+    session.session = sample::full_task(1).session;
+    store.commit(&ChangeSet { tasks: vec![task.clone(), session.clone()], ..ChangeSet::default() }).await.unwrap();
+    for states in [vec![], vec![TaskState::Queued]] {
+        let all = TaskFilter { states: states.clone(), ..TaskFilter::default() };
+        assert_eq!(ids(&store.task_list(&all).await.unwrap()), [task.id.as_str()]);
+        let sessions = TaskFilter { states, sessions: true, ..TaskFilter::default() };
+        assert_eq!(ids(&store.task_list(&sessions).await.unwrap()), [session.id.as_str()]);
+    }
+    let mut over = store.task(&session.id).await.unwrap().unwrap();
+    over.cancel(Timestamp(3_000)).unwrap();
+    store.commit(&sample::adds(&over)).await.unwrap();
+    let open = TaskFilter { states: vec![TaskState::Queued], sessions: true, ..TaskFilter::default() };
+    assert_eq!(store.task_list(&open).await.unwrap(), []);
+    let counted = |state| u64::from(state == TaskState::Queued);
+    assert_eq!(store.task_counts().await.unwrap(), TaskState::ALL.map(|state| (state, counted(state))));
 }
 
 /// Of those that are there, however many are asked for at once.

@@ -52,6 +52,7 @@ macro_rules! conformance_tests {
             lists_of_tasks_are_filtered
             lists_of_tasks_are_paged
             tasks_are_counted_by_state
+            sessions_are_listed_apart
             states_are_told_by_id
             tasks_are_found_by_their_source
             runs_are_listed_in_order

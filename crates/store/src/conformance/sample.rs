@@ -4,9 +4,10 @@ use strawboss_core::backlog::{BacklogStatus, SourceLink, Ticket, TicketTrigger};
 use strawboss_core::project::{AgentKind, AgentMode};
 use strawboss_core::run::{CheckResult, Progress, Refusal, Run, RunOutcome, RunState, Sandbox, StopReason, Usage};
 use strawboss_core::runner::Purpose;
+use strawboss_core::session::ShellSession;
 use strawboss_core::store::{ChangeSet, NewMessage, Store, StoreError, StoredReport};
 use strawboss_core::task::{BlockCode, BlockReason, Resume, Task, TaskState};
-use strawboss_core::{Date, Dependency, ProjectName, SandboxId, TaskId, Timestamp};
+use strawboss_core::{Date, Dependency, ProjectName, SandboxId, SessionId, TaskId, Timestamp};
 
 /// Text with what databases and encodings stumble over.
 pub const HARD_TEXT: &str =
@@ -38,6 +39,7 @@ pub fn task_of(project: &str, number: u64) -> Task {
         preempted: false,
         preempted_at: None,
         created_by: None,
+        session: None,
         created_at: Timestamp(1_000),
         updated_at: Timestamp(1_000),
         version: 0,
@@ -65,6 +67,7 @@ pub fn run(task: &Task, attempt: u32) -> Run {
         mode: AgentMode::default(),
         branch: task.id.branch(),
         target: "main".to_owned(),
+        session: false,
         base_commit: None,
         head_commit: None,
         saved_ref: None,
@@ -171,6 +174,13 @@ pub fn full_task(number: u64) -> Task {
         preempted: true,
         preempted_at: Some(Timestamp(7)),
         created_by: Some(task.id.run(9)),
+        session: Some(ShellSession {
+            name: SessionId::parse("Build_1-a").unwrap(),
+            owner: HARD_TEXT.to_owned(),
+            private: true,
+            image: Some(HARD_TEXT.to_owned()),
+            command: Some(HARD_TEXT.to_owned()),
+        }),
         created_at: Timestamp(i64::MIN),
         updated_at: Timestamp(-1),
         ..task
@@ -187,6 +197,7 @@ pub fn full_run(task: &Task, attempt: u32) -> Run {
         outcome: Some(RunOutcome::TimedOut),
         outcome_detail: Some(HARD_TEXT.to_owned()),
         agent: AgentKind::Claude,
+        session: true,
         model: Some("model".to_owned()),
         base_commit: Some("a".repeat(40)),
         head_commit: Some("b".repeat(40)),

@@ -9,7 +9,10 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// Every migration of PostgreSQL, oldest first.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "state", include_str!("../../migrations/postgres/0001_state.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "state", include_str!("../../migrations/postgres/0001_state.sql")),
+    (2, "sessions", include_str!("../../migrations/postgres/0002_sessions.sql")),
+];
 
 /// The oldest server that is supported, as `server_version_num` says it.
 const OLDEST: i64 = 130_000;

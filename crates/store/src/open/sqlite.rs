@@ -33,7 +33,10 @@ const WAL_TRIES: u32 = 50;
 const WAL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Every migration of SQLite, oldest first.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "state", include_str!("../../migrations/sqlite/0001_state.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "state", include_str!("../../migrations/sqlite/0001_state.sql")),
+    (2, "sessions", include_str!("../../migrations/sqlite/0002_sessions.sql")),
+];
 
 impl SqlStore {
     /// Opens the state in a file of SQLite, which is made (mode 0600, its folder 0700) when it is not there, and brings

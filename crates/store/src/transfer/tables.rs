@@ -48,6 +48,7 @@ pub(super) const TABLES: &[Table] = &[
             ("updated_at", Number),
             ("version", Number),
             ("body", Text),
+            ("session", Number),
         ],
         numbered: Some("seq"),
     },

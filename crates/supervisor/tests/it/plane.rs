@@ -124,6 +124,7 @@ impl Plane {
                 title: "A task".to_owned(),
                 mode: AgentMode::Headless,
                 completion: vec!["demo-1".to_owned()],
+                session: false,
             }),
             env: BTreeMap::new(),
             proxy: false,

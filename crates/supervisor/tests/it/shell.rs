@@ -42,6 +42,15 @@ async fn a_failed_agents_work_is_pushed_too() {
 }
 
 #[tokio::test]
+async fn what_a_persons_shell_leaves_is_saved_and_however_it_ends_is_no_failure() {
+    let plane = Plane::new("echo half > half.txt; exit 7");
+    plane.orders(|orders| orders.agent.as_mut().unwrap().session = true);
+    assert_eq!(plane.whole().await, End::Complete { summary: None });
+    assert_eq!(plane.pushed(SAVED, "half.txt").as_deref(), Some("half\n"));
+    assert_eq!(plane.pushed(BRANCH, "half.txt"), None, "its branch is the person's own affair");
+}
+
+#[tokio::test]
 async fn a_prompt_arrives_byte_for_byte() {
     let plane = Plane::new("printf %s \"$STRAWBOSS_PROMPT\" > prompt.txt; printf %s \"$STRAWBOSS_TITLE\" > title.txt");
     let prompt = "-rf --help \"double\" 'single' `tick` $HOME $(false) \\ \n\nsecond\tline; exit 1 # é ✓\n";
