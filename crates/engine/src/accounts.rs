@@ -1,10 +1,12 @@
 //! Accounts: people who sign in with a name and a password, and are then known by a token like everybody else.
 
+use crate::engine::Engine;
 use crate::error::Refused;
 use crate::shared::Shared;
 use crate::supervise::{hash, random_secret};
 use crate::tokens::{PREFIX, SCOPES};
 use strawboss_core::store::{Account, ApiToken, StoreError};
+use strawboss_protocol::api::AccountView;
 
 /// How long a sign-in lasts, in milliseconds: as long as a browser's.
 const SIGN_IN_MS: i64 = 30 * 24 * 3_600_000;
@@ -25,16 +27,22 @@ fn check_name(name: &str) -> Result<(), Refused> {
 }
 
 /// The account that a token was given to when it signed in.
-fn account_of(token: &str) -> Option<&str> {
+pub(crate) fn account_of(token: &str) -> Option<&str> {
     token.rsplit_once('@').map(|(name, _)| name)
+}
+
+fn check_scope(scope: &str) -> Result<(), Refused> {
+    if SCOPES.contains(&scope) {
+        return Ok(());
+    }
+    let shown = scope.chars().take(80).collect::<String>();
+    Err(Refused::invalid(format!("`{}` is no scope.", shown.escape_debug()), format!("Choose one of {}.", SCOPES.join(", "))))
 }
 
 impl Shared {
     pub(crate) async fn account_add(&self, name: &str, password_hash: String, scope: &str) -> Result<Account, Refused> {
         check_name(name)?;
-        if !SCOPES.contains(&scope) {
-            return Err(Refused::invalid(format!("`{scope}` is no scope."), format!("Choose one of {}.", SCOPES.join(", "))));
-        }
+        check_scope(scope)?;
         let account = Account {
             username: name.to_owned(),
             password_hash,
@@ -106,6 +114,88 @@ impl Shared {
             expires_at: Some(now.plus_ms(SIGN_IN_MS)),
         };
         self.parts.store.token_add(&token).await?;
+        // It may have been removed or changed while its password was compared: a sign-in of then must not stay.
+        let now = self.parts.store.account(&account.username).await?;
+        if now.is_none_or(|now| now.password_hash != account.password_hash || now.scope != account.scope) {
+            self.parts.store.token_remove(&token.id).await?;
+            return Err(Refused::conflict("The account was changed at this moment.", "Sign in again."));
+        }
         Ok(secret)
+    }
+}
+
+impl Shared {
+    /// The tokens that an account's sign-ins were given.
+    async fn sign_ins(&self, name: &str) -> Result<Vec<ApiToken>, Refused> {
+        let mut tokens = self.parts.store.token_list().await?;
+        tokens.retain(|token| account_of(&token.id) == Some(name));
+        Ok(tokens)
+    }
+
+    async fn end_sign_ins(&self, name: &str) -> Result<(), Refused> {
+        for token in self.sign_ins(name).await? {
+            self.parts.store.token_remove(&token.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn account_view(&self, account: Account) -> Result<AccountView, Refused> {
+        let now = self.now();
+        let good = self.sign_ins(&account.username).await?;
+        let good = good.iter().filter(|token| token.expires_at.is_none_or(|at| at > now)).count();
+        Ok(AccountView {
+            username: account.username,
+            scope: account.scope,
+            created_at: account.created_at.0,
+            sign_ins: u32::try_from(good).unwrap_or(u32::MAX),
+        })
+    }
+}
+
+impl Engine {
+    /// Accounts, by name.
+    pub async fn account_list(&self) -> Result<Vec<AccountView>, Refused> {
+        let mut views = Vec::new();
+        for account in self.shared.parts.store.account_list().await? {
+            views.push(self.shared.account_view(account).await?);
+        }
+        Ok(views)
+    }
+
+    /// Makes an account, from a hash of its password.
+    pub async fn account_create(&self, name: &str, password_hash: String, scope: &str) -> Result<AccountView, Refused> {
+        let account = self.shared.account_add(name, password_hash, scope).await?;
+        self.shared.account_view(account).await
+    }
+
+    /// Gives an account another password or scope. Its sign-ins end: they may be a stranger's, and have the old scope.
+    pub async fn account_change(
+        &self,
+        name: &str,
+        password_hash: Option<String>,
+        scope: Option<String>,
+    ) -> Result<AccountView, Refused> {
+        let shared = &self.shared;
+        let mut account = shared.account(name).await?.ok_or_else(|| Refused::not_found("account", name))?;
+        if let Some(scope) = scope {
+            check_scope(&scope)?;
+            account.scope = scope;
+        }
+        account.password_hash = password_hash.unwrap_or(account.password_hash);
+        // First it is changed: who signs in with the old password in between is ended with the others.
+        if !shared.parts.store.account_set(&account).await? {
+            return Err(Refused::not_found("account", name));
+        }
+        shared.end_sign_ins(name).await?;
+        shared.account_view(account).await
+    }
+
+    /// Removes an account; its sign-ins end.
+    pub async fn account_remove(&self, name: &str) -> Result<(), Refused> {
+        let shared = &self.shared;
+        shared.account(name).await?.ok_or_else(|| Refused::not_found("account", name))?;
+        let removed = shared.parts.store.account_remove(name).await?;
+        shared.end_sign_ins(name).await?;
+        if removed { Ok(()) } else { Err(Refused::not_found("account", name)) }
     }
 }

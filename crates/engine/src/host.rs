@@ -132,12 +132,29 @@ impl Engine {
     /// Makes a session of the host, in the folder of the project that is named, if there is one of that name. False: one of
     /// that id was there already.
     pub async fn host_session_create(&self, id: SessionId, project: &str, command: &str) -> Result<(HostSession, bool), Refused> {
+        self.host_session_begin(id, project, command, None).await
+    }
+
+    /// The same, in a folder of its own.
+    pub async fn host_session_begin(
+        &self,
+        id: SessionId,
+        project: &str,
+        command: &str,
+        folder: Option<PathBuf>,
+    ) -> Result<(HostSession, bool), Refused> {
         let host = reach(&self.shared)?;
+        if folder.as_ref().is_some_and(|folder| !folder.is_absolute() || !folder.is_dir()) {
+            return Err(Refused::invalid("There is no such folder on the host.", "Write the whole path of one that is there."));
+        }
+        if self.has_shell(&id).await? {
+            return Err(Refused::conflict(format!("There is a session `{id}` in a container."), "Choose another name."));
+        }
         let new = NewHostSession {
             id,
             project: project.to_owned(),
             command: command.to_owned(),
-            directory: self.project_folder(project),
+            directory: folder.or_else(|| self.project_folder(project)),
         };
         let made = host.terminals.create(&new).await?;
         // What is seen of it is a help, not a need.

@@ -55,6 +55,18 @@ pub struct Visitor {
     pub admin: bool,
 }
 
+impl Visitor {
+    /// Whoever has a token: an account by its name, which no other token can have.
+    pub fn of_token(id: &str, admin: bool) -> Self {
+        let name = match crate::accounts::account_of(id) {
+            Some(account) => account.to_owned(),
+            None if id == "admin" => "the admin token".to_owned(),
+            None => format!("the token {id}"),
+        };
+        Self { name, admin }
+    }
+}
+
 /// What a session runs on and with.
 pub(crate) struct Setting {
     project: Project,

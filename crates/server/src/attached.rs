@@ -1,46 +1,57 @@
-//! A terminal that somebody looks at: of a run, from its recording on, or of the host. What the sockets have in common.
+//! A terminal that somebody looks at: of a run or of a container, from its recording on, or of the host. What the sockets
+//! have in common.
 
 use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
 use crate::state::AppState;
 use bytes::Bytes;
 use strawboss_core::terminals::{HostFrame, HostTerminal};
-use strawboss_core::{IdError, RunId, SessionId};
-use strawboss_engine::{Refused, Viewer, ViewerFrame};
+use strawboss_core::{RunId, SessionId};
+use strawboss_engine::{Refused, Viewer, ViewerFrame, Visitor};
 
 /// Which session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Session {
     /// A run's.
     Run(RunId),
+    /// A shell in a container of its own.
+    Shell(SessionId),
     /// One of the host.
     Host(SessionId),
-}
-
-impl std::str::FromStr for Session {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        RunId::parse(text).map(Self::Run).or_else(|_| SessionId::parse(text).map(Self::Host))
-    }
 }
 
 impl std::fmt::Display for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Run(run) => run.fmt(f),
-            Self::Host(id) => id.fmt(f),
+            Self::Shell(id) | Self::Host(id) => id.fmt(f),
         }
     }
 }
 
 impl Session {
-    /// What typing in it takes. Whoever may type on the host may do there whatever its user may.
-    pub(crate) fn typing(&self) -> Scope {
-        match self {
-            Self::Run(_) => Scope::Write,
-            Self::Host(_) => Scope::Admin,
+    /// Which one an id means: a run's has a dot; a container's goes before one of the host.
+    pub(crate) async fn of(state: &AppState, text: &str) -> Result<Self, ApiError> {
+        if let Ok(run) = RunId::parse(text) {
+            return Ok(Self::Run(run));
         }
+        let id = SessionId::parse(text).map_err(|error| ApiError::invalid(error.to_string(), "Take the id from a list."))?;
+        Self::free(state, id).await
+    }
+
+    /// The one of this id that stands free of runs.
+    pub(crate) async fn free(state: &AppState, id: SessionId) -> Result<Self, ApiError> {
+        Ok(if state.engine.has_shell(&id).await? { Self::Shell(id) } else { Self::Host(id) })
+    }
+
+    /// What typing in it takes. Whoever may type on the host may do there whatever its user may, and so it is in a
+    /// container that is none.
+    pub(crate) async fn typing(&self, state: &AppState) -> Result<Scope, ApiError> {
+        Ok(match self {
+            Self::Run(_) => Scope::Write,
+            Self::Shell(_) if state.engine.shells_have_walls().await? => Scope::Write,
+            Self::Shell(_) | Self::Host(_) => Scope::Admin,
+        })
     }
 
     /// Attaches, at a byte of a run's recording or at a window of the host's session.
@@ -51,15 +62,22 @@ impl Session {
         from: Option<u64>,
         window: Option<u32>,
     ) -> Result<Attached, ApiError> {
+        let typing = self.typing(state).await?;
         let view = match &self {
+            Self::Shell(id) => View::Run(state.engine.shell_attach(id, &visitor(caller), from).await?),
             Self::Run(run) => View::Run(state.engine.session_attach(run, from).await?),
             Self::Host(id) => {
                 caller.demand(Scope::Admin)?;
                 View::Host(state.engine.host_session_attach(id, window).await?)
             }
         };
-        Ok(Attached { session: self, view })
+        Ok(Attached { session: self, typing, view })
     }
+}
+
+/// Who somebody is to sessions.
+pub(crate) fn visitor(caller: &Caller) -> Visitor {
+    Visitor::of_token(&caller.token.id, caller.may(Scope::Admin))
 }
 
 enum View {
@@ -70,6 +88,8 @@ enum View {
 /// A session with a terminal on it. Dropping it detaches.
 pub(crate) struct Attached {
     pub(crate) session: Session,
+    /// What typing in it takes.
+    pub(crate) typing: Scope,
     view: View,
 }
 
@@ -143,7 +163,7 @@ impl Attached {
     pub(crate) async fn say(&self, state: &AppState, line: &str) -> Result<(), Refused> {
         match &self.session {
             Session::Run(run) => state.engine.run_say(run, line).await,
-            Session::Host(_) => self.input(format!("{line}\r").into()),
+            Session::Shell(_) | Session::Host(_) => self.input(format!("{line}\r").into()),
         }
     }
 }

@@ -25,6 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "sessions", description = "Terminals"),
         (name = "events", description = "What changes, as it changes"),
         (name = "tokens", description = "API tokens (scope admin)"),
+        (name = "accounts", description = "People who sign in with a name and a password (scope admin)"),
         (name = "sign-in", description = "Browsers' cookies"),
         (name = "system", description = "The service itself"),
     )

@@ -1,8 +1,8 @@
 //! The command line: what there is, and who does it.
 
 use crate::commands::{
-    agent, config, db, docker_proxy, doctor, init, logs, mock_model, plan, project, retention, review, run, session, status,
-    task, token,
+    account, agent, config, db, docker_proxy, doctor, init, logs, mock_model, plan, project, retention, review, run, session,
+    status, task, token,
 };
 use crate::context::{Context, Global};
 use crate::environment::Environment;
@@ -51,6 +51,7 @@ enum Command {
     Agent(agent::AgentArgs),
     Retention(retention::RetentionArgs),
     Token(token::TokenArgs),
+    Account(account::AccountArgs),
     Config(config::ConfigArgs),
     Db(db::DbArgs),
     /// Print the API's description
@@ -99,6 +100,7 @@ async fn carry_out(command: Command, context: &Context) -> Result<ExitStatus, Fa
         Command::Agent(args) => agent::run(args, context).await,
         Command::Retention(args) => retention::run(args, context).await,
         Command::Token(args) => token::run(args, context).await,
+        Command::Account(args) => account::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Db(args) => db::run(args, context).await,
         Command::MockModel(args) => mock_model::run(args, context).await,

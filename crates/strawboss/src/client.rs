@@ -205,6 +205,11 @@ impl Api {
         self.call(Method::GET, path, None).await
     }
 
+    /// Tells to remove something, and says what became of it.
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failure> {
+        self.call(Method::DELETE, path, None).await
+    }
+
     /// Tells to do something.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,

@@ -6,6 +6,7 @@
 use super::{Body, OldError};
 use crate::auth::{Caller, Scope, passwords};
 use crate::error::ApiError;
+use crate::routes::accounts::hashed;
 use crate::state::{AppState, Peer};
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -78,12 +79,8 @@ pub(crate) async fn register(
         )
         .into());
     }
-    if asked.password.chars().count() < passwords::LEAST || asked.password.len() > passwords::MOST {
-        let why = format!("a password has {} characters at least, and {} bytes at most", passwords::LEAST, passwords::MOST);
-        return Err(ApiError::invalid(why, "Choose another one.").into());
-    }
     let scope = asked.scope.filter(|_| admin).unwrap_or(SCOPE);
-    let hash = passwords::hash(asked.password).await?;
+    let hash = hashed(asked.password).await?;
     if !admin {
         // Hashing costs more than asking: who registers again and again waits as one does who guesses.
         state.auth.tried_in_vain(from);

@@ -1,9 +1,9 @@
-//! `/sessions…` of the terminal service: runs' sessions, and for `admin` those of the host.
+//! `/sessions…` of the terminal service: runs' sessions, those in containers, and for `admin` those of the host.
 //!
 //! Old ids hold no dot: a run's session is called `demo-1_1` here, and found by `demo-1.1` as well.
 
 use super::{Body, OldError, Raw, iso};
-use crate::attached::Session;
+use crate::attached::{Session, visitor};
 use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -14,7 +14,8 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use strawboss_core::terminals::HostSession;
 use strawboss_core::{RunId, RunState, SessionId};
-use strawboss_protocol::api::RunView;
+use strawboss_engine::NewShell;
+use strawboss_protocol::api::{RunView, SessionView};
 
 /// How many runs are looked through for live ones.
 const RUNS: u32 = 1000;
@@ -28,7 +29,7 @@ pub(crate) struct OldSession {
     command: String,
     created_at: String,
     updated_at: String,
-    /// `discovered`, or `run`; none: it was made by an old client.
+    /// `discovered`, `run` or `container`; none: it was made by an old client.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'static str>,
     active: bool,
@@ -44,6 +45,21 @@ impl From<HostSession> for OldSession {
             updated_at: iso(session.updated_at.0),
             source: session.discovered.then_some("discovered"),
             active: true,
+        }
+    }
+}
+
+impl From<SessionView> for OldSession {
+    fn from(session: SessionView) -> Self {
+        let at = iso(session.created_at);
+        Self {
+            session_id: session.id,
+            project_id: session.project.unwrap_or_default(),
+            command: session.command,
+            created_at: at.clone(),
+            updated_at: at,
+            source: Some("container"),
+            active: session.live,
         }
     }
 }
@@ -72,7 +88,7 @@ fn run_of(text: &str) -> Option<RunId> {
     RunId::parse(&format!("{task}.{attempt}")).ok()
 }
 
-/// Which session an old client means: a run's, if there is one of that id, else the host's.
+/// Which session an old client means: a run's, if there is one of that id, else a container's, else the host's.
 pub(crate) async fn meant(state: &AppState, text: &str) -> Result<Session, ApiError> {
     if let Some(run) = run_of(text) {
         match state.engine.run(&run).await {
@@ -84,9 +100,10 @@ pub(crate) async fn meant(state: &AppState, text: &str) -> Result<Session, ApiEr
     if let Some(run) = super::tickets::run_of(state, text).await? {
         return Ok(Session::Run(run));
     }
-    SessionId::kept(text).map(Session::Host).ok_or_else(|| {
+    let id = SessionId::kept(text).ok_or_else(|| {
         ApiError::invalid("the session's id has nothing that an id keeps", "Use letters, digits, dashes and underscores.")
-    })
+    })?;
+    Session::free(state, id).await
 }
 
 #[derive(Serialize)]
@@ -107,6 +124,7 @@ pub(crate) async fn list(State(state): State<AppState>, caller: Caller) -> Resul
     let runs = state.engine.run_list(None, RUNS).await?;
     let mut sessions: Vec<OldSession> =
         runs.into_iter().filter(|run| run.state != RunState::Finished).map(OldSession::from).collect();
+    sessions.extend(state.engine.shell_list().await?.into_iter().map(OldSession::from));
     if caller.may(Scope::Admin) {
         sessions.extend(state.engine.host_session_list().await?.into_iter().map(OldSession::from));
     }
@@ -121,11 +139,23 @@ pub(crate) struct Wanted {
     session_id: Option<String>,
     project_id: Option<String>,
     command: Option<String>,
+    /// `container`: a shell in a container of its own, which no old client asks for.
+    kind: Option<String>,
+    /// Its image.
+    image: Option<String>,
+}
+
+/// Makes a shell in a container.
+async fn contained(state: &AppState, caller: &Caller, name: SessionId, wanted: Wanted) -> Result<(OldSession, bool), OldError> {
+    let new = NewShell { name, project: wanted.project_id, image: wanted.image, command: wanted.command, private: false };
+    Ok((crate::routes::sessions::open(state, caller, new).await?.into(), true))
 }
 
 async fn have(state: &AppState, caller: &Caller, id: &str, wanted: Wanted) -> Result<(OldSession, bool), OldError> {
     match meant(state, id).await? {
         Session::Run(id) => Ok((run(state, &id).await?.into(), false)),
+        Session::Shell(id) => Ok((state.engine.shell(&id, &visitor(caller)).await?.into(), false)),
+        Session::Host(id) if wanted.kind.as_deref() == Some("container") => contained(state, caller, id, wanted).await,
         Session::Host(id) => {
             caller.demand(Scope::Admin)?;
             let engine = state.engine.clone();
@@ -167,7 +197,7 @@ pub(crate) async fn ensure(
 /// Ends a session: of the host, with all that runs in it; of a run, the run, whose work is saved.
 pub(crate) async fn remove(State(state): State<AppState>, caller: Caller, Raw(id): Raw) -> Result<StatusCode, OldError> {
     let session = meant(&state, &id).await?;
-    caller.demand(session.typing())?;
+    caller.demand(session.typing(&state).await?)?;
     let engine = state.engine.clone();
     match session {
         Session::Run(id) => {
@@ -175,6 +205,10 @@ pub(crate) async fn remove(State(state): State<AppState>, caller: Caller, Raw(id
                 return Err(ApiError::not_found(format!("there is no session `{id}`: its run has ended"), None).into());
             }
             state.carry_out(async move { engine.run_stop(&id).await }).await?;
+        }
+        Session::Shell(id) => {
+            let who = visitor(&caller);
+            state.carry_out(async move { engine.shell_remove(&id, &who).await }).await?;
         }
         Session::Host(id) => state.carry_out(async move { engine.host_session_remove(&id).await }).await?,
     }
@@ -185,6 +219,7 @@ pub(crate) async fn remove(State(state): State<AppState>, caller: Caller, Raw(id
 pub(crate) async fn keep_alive(State(state): State<AppState>, caller: Caller, Raw(id): Raw) -> Result<Json<One>, OldError> {
     match meant(&state, &id).await? {
         Session::Run(id) => Ok(one(run(&state, &id).await?)),
+        Session::Shell(id) => Ok(one(state.engine.shell(&id, &visitor(&caller)).await?)),
         Session::Host(id) => {
             caller.demand(Scope::Admin)?;
             Ok(one(state.engine.host_session_keep(&id, None).await?))
@@ -199,6 +234,11 @@ pub(crate) async fn windows(State(state): State<AppState>, caller: Caller, Raw(i
         Session::Run(id) => {
             let agent = run(&state, id).await?.agent;
             (id.to_string().replace('.', "_"), vec![serde_json::json!({ "index": 0, "name": agent, "active": true })])
+        }
+        Session::Shell(id) => {
+            let command = state.engine.shell(id, &visitor(&caller)).await?.command;
+            let name = if command.is_empty() { "shell" } else { &command };
+            (id.to_string(), vec![serde_json::json!({ "index": 0, "name": name, "active": true })])
         }
         Session::Host(id) => {
             caller.demand(Scope::Admin)?;

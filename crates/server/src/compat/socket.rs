@@ -219,7 +219,7 @@ fn act(caller: &Caller, attached: &Attached, message: &Message) -> Result<(), St
         Message::Text(text) => text.as_bytes(),
     };
     let message: FromOld = serde_json::from_slice(json).map_err(|_| "this is no message that is known here".to_owned())?;
-    caller.demand(attached.session.typing()).map_err(|error| error.body.message)?;
+    caller.demand(attached.typing).map_err(|error| error.body.message)?;
     let done = match message {
         FromOld::Input { payload } => {
             payload.as_bytes().chunks(PIECE).try_for_each(|piece| attached.input(piece.to_vec().into()))

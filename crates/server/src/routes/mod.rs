@@ -1,6 +1,7 @@
 //! The HTTP interface: one file per resource. Routes read a request, ask the engine, and write the answer; they decide
 //! nothing and keep nothing.
 
+pub mod accounts;
 pub mod config;
 pub mod events;
 pub mod health;
@@ -62,7 +63,10 @@ pub(crate) fn guarded() -> OpenApiRouter<AppState> {
         .routes(routes!(reviews::review_reject))
         .routes(routes!(projects::project_list))
         .routes(routes!(retention::retention_show))
-        .routes(routes!(sessions::session_list))
+        .routes(routes!(sessions::session_list, sessions::session_create))
+        .routes(routes!(sessions::session_show, sessions::session_delete))
+        .routes(routes!(sessions::session_start))
+        .routes(routes!(sessions::session_stop))
         .routes(routes!(events::events))
         .routes(routes!(sign_in::me))
         .routes(routes!(terminal::session_terminal))
@@ -78,6 +82,8 @@ pub(crate) fn admin() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(tokens::token_list, tokens::token_create))
         .routes(routes!(tokens::token_revoke))
+        .routes(routes!(accounts::account_list, accounts::account_create))
+        .routes(routes!(accounts::account_change, accounts::account_delete))
         .routes(routes!(logs::logs))
         .routes(routes!(config::config_reload))
         .routes(routes!(retention::retention_apply))

@@ -70,7 +70,7 @@ fn is_ours(uri: &Uri, headers: &HeaderMap) -> bool {
 /// at most). The first frame is `ready`. Input, lines and sizes need the scope `write`, sessions of the host `admin` for
 /// everything. A browser's cookie is taken only from this server's own pages (`Origin`).
 #[utoipa::path(get, path = "/ws/sessions/{id}", tag = "sessions",
-    params(("id" = String, Path, description = "The session's id: its run's, or one of the host's"), SessionQuery),
+    params(("id" = String, Path, description = "The session's id: its run's, or the name of one that stands free of runs"), SessionQuery),
     responses((status = 101, description = "The WebSocket"), (status = 426, body = strawboss_protocol::api::ErrorBody, description = "No WebSocket was asked for"), FindErrors))]
 pub(crate) async fn session_terminal(
     State(state): State<AppState>,
@@ -81,14 +81,12 @@ pub(crate) async fn session_terminal(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let query = if is_ours(&uri, &headers) { Some(QueryOf::<SessionQuery>::of(&uri)?.0) } else { None };
-    let session: Result<Session, _> = id.parse();
-    let session = session.map_err(|error| ApiError::invalid(error.to_string(), "Take the id from a list."));
     let upgrade = upgrade.map_err(|rejection| {
         let error = ApiError::new(
             rejection.status(),
             "invalid",
             format!("this is a WebSocket: {}", rejection.body_text()),
-            Some("Use `strawboss run attach`, or GET /api/v1/runs/{id}/terminal for the plain bytes.".to_owned()),
+            Some("Use `strawboss session attach`, or GET /api/v1/runs/{id}/terminal for the plain bytes.".to_owned()),
         );
         if error.status.is_client_error() { error } else { ApiError::internal(&rejection.body_text()) }
     });
@@ -96,7 +94,7 @@ pub(crate) async fn session_terminal(
     let Some(query) = query else {
         return Ok(compat::socket::answer(state, caller, id, &uri, upgrade?, permit));
     };
-    let session = session?;
+    let session = Session::of(&state, &id).await?;
     let upgrade = upgrade?;
     let attached = session.attach(&state, &caller, query.from, None).await?;
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).max_write_buffer_size(WRITE_BUFFER);
@@ -233,7 +231,7 @@ fn complaint(message: String) -> Act {
 }
 
 async fn act(state: &AppState, caller: &Caller, attached: &Attached, message: Message) -> Act {
-    let may_type = || caller.demand(attached.session.typing()).map_err(|error| complaint(error.body.message));
+    let may_type = || caller.demand(attached.typing).map_err(|error| complaint(error.body.message));
     let result = match message {
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Act::Done,
         Message::Binary(bytes) => match may_type() {

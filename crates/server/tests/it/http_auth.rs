@@ -56,7 +56,7 @@ async fn a_scope_allows_what_it_says_and_no_more() {
         if is_public(&method, &path) || path == "/api/v1/events" || path == "/api/v1/sign-out" {
             continue;
         }
-        let operates = ["/api/v1/tokens", "/api/v1/logs", "/api/v1/config", "/api/v1/retention/apply"]
+        let operates = ["/api/v1/tokens", "/api/v1/accounts", "/api/v1/logs", "/api/v1/config", "/api/v1/retention/apply"]
             .iter()
             .any(|start| path.starts_with(start));
         let reads = method == "GET" && !operates;

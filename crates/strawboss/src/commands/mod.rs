@@ -1,5 +1,6 @@
 //! Every command but `serve`, one file each.
 
+pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod attach;
 pub(crate) mod config;

@@ -321,19 +321,27 @@ fn limits(mut table: Table<'_>, problems: &mut Problems) -> Limits {
     read
 }
 
+/// The hosts of the open net that may be reached.
+pub(super) fn hosts(mut table: Table<'_>, problems: &mut Problems) -> Vec<String> {
+    let allow = host_list(&mut table, "allow", problems);
+    table.finish(problems);
+    allow
+}
+
 fn network(mut table: Table<'_>, problems: &mut Problems) -> (Vec<String>, Vec<String>) {
-    let mut list = |key: &'static str| {
-        let entries = table.read(key, problems, |field, problems| field.texts("hosts", problems)).unwrap_or_default();
-        for entry in &entries {
-            let one = std::slice::from_ref(&entry.value);
-            let (allow, internal) = if key == "allow" { (one, &[][..]) } else { (&[][..], one) };
-            for error in NetworkPolicy::parse(allow, internal).err().unwrap_or_default() {
-                problems.push(Problem::at(entry.span.clone(), error.to_string()));
-            }
-        }
-        entries.into_iter().map(|entry| entry.value).collect::<Vec<_>>()
-    };
-    let both = (list("allow"), list("internal"));
+    let both = (host_list(&mut table, "allow", problems), host_list(&mut table, "internal", problems));
     table.finish(problems);
     both
+}
+
+fn host_list(table: &mut Table<'_>, key: &'static str, problems: &mut Problems) -> Vec<String> {
+    let entries = table.read(key, problems, |field, problems| field.texts("hosts", problems)).unwrap_or_default();
+    for entry in &entries {
+        let one = std::slice::from_ref(&entry.value);
+        let (allow, internal) = if key == "allow" { (one, &[][..]) } else { (&[][..], one) };
+        for error in NetworkPolicy::parse(allow, internal).err().unwrap_or_default() {
+            problems.push(Problem::at(entry.span.clone(), error.to_string()));
+        }
+    }
+    entries.into_iter().map(|entry| entry.value).collect()
 }

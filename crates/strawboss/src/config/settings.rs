@@ -11,6 +11,7 @@ use strawboss_backlog::{GithubConfig, PlaneConfig, SheetsConfig};
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::{ModelEntry, Project};
+use strawboss_engine::ShellHabits;
 use strawboss_gateway::{Auth, Price};
 use strawboss_server::TrustedProxy;
 
@@ -313,6 +314,8 @@ pub(crate) struct Sessions {
     pub(crate) start: bool,
     /// How often it is looked what came and what went.
     pub(crate) discover: Duration,
+    /// Shells in containers.
+    pub(crate) containers: ShellHabits,
 }
 
 /// `scheduler:`

@@ -71,7 +71,7 @@ fn everything_can_be_said() {
 server: { listen: 'localhost:8080', data_dir: /var/lib/crew, doors_dir: /doors, legacy_listen: '127.0.0.1:5001', registration: open, public_names: [crew.example.org], metrics_on_loopback: true }
 database: sqlite
 log: { level: 'info,strawboss_engine=debug', format: json }
-sessions: { tmux: true, socket: /tmp/tmux-1000/default, discover: 2m }
+sessions: { tmux: true, socket: /tmp/tmux-1000/default, discover: 2m, containers: { max: 3, idle: 12h, network: { allow: [debian] } } }
 backlogs:
   - { type: csv, file: ~/list.csv, watch_interval: 2m, in_review: Queued }
 agents: { shell: { command: make work }, claude: { version: 2.1.329 } }
@@ -109,6 +109,9 @@ projects:
     assert_eq!(settings.server.legacy_listen, Some("127.0.0.1:5001".parse().unwrap()));
     assert!(settings.server.registration);
     assert!(settings.sessions.tmux && settings.sessions.socket == Some("/tmp/tmux-1000/default".into()));
+    let containers = &settings.sessions.containers;
+    assert_eq!((containers.most, containers.idle), (3, Some(Duration::from_hours(12))));
+    assert_eq!(containers.allow, ["debian"]);
     assert_eq!(settings.agents.claude, ClaudeSource::Version("2.1.329".to_owned()));
     assert_eq!(settings.projects[&name("Short")].repository, Repository::Directory("/work-folder/repo".into()));
     assert_eq!(settings.projects[&name("Far")].repository, Repository::Url("https://example.org/far.git".into()));

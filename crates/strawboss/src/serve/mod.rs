@@ -221,6 +221,7 @@ impl Service {
         engine_config.gpus = gpus;
         engine_config.retention = settings.retention;
         engine_config.host = settings.sessions.tmux.then(|| host(&settings.sessions));
+        engine_config.shells = settings.sessions.containers.clone();
         engine_config.public_url.clone_from(&settings.server.public_url);
         let opener = sources::Opener { config: &config.file, data_dir: Some(data_dir.path()), environment };
         engine_config.sources = settings.backlogs.iter().map(|backlog| opener.open(backlog)).collect::<Result<_, Failure>>()?;

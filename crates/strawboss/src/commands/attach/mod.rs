@@ -1,11 +1,11 @@
-//! `strawboss run attach`: a run's terminal, as if one sat at it.
+//! `strawboss run attach`, `strawboss session attach`: a terminal, as if one sat at it.
 //!
-//! Runs of `shell` and interactive ones get every key; others get lines. A broken connection is made again from the byte where it
+//! Sessions that stand free of runs, runs of `shell` and interactive ones get every key; others get lines. A broken connection is made again from the byte where it
 //! broke.
 
 mod socket;
 
-use super::run;
+use super::{run, session};
 use crate::client::Api;
 use crate::context::Context;
 use crate::environment;
@@ -20,8 +20,8 @@ use socket::Socket;
 use std::io::{IsTerminal as _, Read as _};
 use std::time::Duration;
 use strawboss_core::project::{AgentKind, AgentMode};
-use strawboss_core::{RunOutcome, RunState};
-use strawboss_protocol::api::{SessionClientMessage, SessionServerMessage};
+use strawboss_core::{RunId, RunOutcome, RunState};
+use strawboss_protocol::api::{SessionClientMessage, SessionServerMessage, SessionState};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
@@ -33,21 +33,22 @@ const TRIES: u32 = 20;
 /// As much is sent in one piece; the service takes twice that.
 const PIECE: usize = 32 * 1024;
 
-/// Sit at a run's terminal
+/// Sit at the terminal of a run, or of a session that stands free of runs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Runs of the agent `shell` and interactive ones get every key. Others get lines: type one and press Enter, and it is said to
+Sessions that stand free of runs, runs of the agent `shell` and interactive ones get every key. Others get lines: type one and press Enter, and it is said to
 the agent in its session. Detaching leaves the run as it is.
 
 It ends with 0 when you detach or the run succeeds, and with 1 when the run ends otherwise.
 
 Examples:
   strawboss run attach antenna-3.1
+  strawboss session attach scratch
   strawboss run attach --detach-keys ctrl-] antenna-3.1")]
 pub(crate) struct AttachArgs {
-    /// The run's id
-    #[arg(value_name = "RUN")]
-    run: String,
+    /// The run's id, or the session's name
+    #[arg(value_name = "ID")]
+    pub(super) run: String,
     /// What detaches
     #[arg(long, value_name = "KEYS", env = environment::DETACH_KEYS.name, hide_env = true, default_value = USUAL, value_parser = DetachKeys::parse)]
     detach_keys: DetachKeys,
@@ -79,20 +80,52 @@ enum End {
     Broken,
 }
 
-/// Attaches until the person leaves or the run is over.
-pub(crate) async fn run(args: AttachArgs, api: &Api, context: &Context) -> Result<ExitStatus, Failure> {
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        return Err(Failure::usage("`run attach` needs a terminal on standard input and output")
-            .fix("Use `strawboss run logs --follow` to read along, and `strawboss run say` to say a line."));
+impl AttachArgs {
+    /// Of a session that was just opened, with what is usual.
+    pub(super) fn usual(id: String) -> Result<Self, Failure> {
+        let detach_keys = DetachKeys::parse(USUAL).map_err(Failure::usage)?;
+        Ok(Self { run: id, detach_keys, read_only: false, keys: false, raw: false })
+    }
+
+    fn is_run(&self) -> bool {
+        RunId::parse(&self.run).is_ok()
+    }
+}
+
+/// How typing reaches what is in the terminal.
+async fn typing(args: &AttachArgs, api: &Api) -> Result<Typing, Failure> {
+    if !args.is_run() {
+        let session = session::detail(api, &args.run).await?.value;
+        if !session.live {
+            let word = session.state.map_or("over", SessionState::word);
+            let why = session.detail.map(|why| format!(": {why}")).unwrap_or_default();
+            return Err(Failure::new(format!("the session `{}` is {word}{why}", args.run))
+                .fix(format!("Start it with `strawboss session start {}`.", args.run))
+                .status(ExitStatus::Conflict));
+        }
+        return Ok(if args.read_only { Typing::Nothing } else { Typing::Keys });
     }
     let view = run::detail(api, &args.run).await?.value.run;
     let has_keys = view.agent == AgentKind::Shell.word() || view.mode == AgentMode::Interactive;
-    let typing = match has_keys {
+    Ok(match has_keys {
         _ if args.read_only || view.state == RunState::Finished => Typing::Nothing,
         true => Typing::Keys,
         false if args.keys => Typing::Keys,
         false => Typing::Lines,
-    };
+    })
+}
+
+/// Attaches until the person leaves, or the run or session is over.
+pub(crate) async fn run(args: AttachArgs, api: &Api, context: &Context) -> Result<ExitStatus, Failure> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        let fix = if args.is_run() {
+            "Use `strawboss run logs --follow` to read along, and `strawboss run say` to say a line."
+        } else {
+            "Run it in a terminal, or open the session in the browser."
+        };
+        return Err(Failure::usage("attaching needs a terminal on standard input and output").fix(fix));
+    }
+    let typing = typing(&args, api).await?;
     let mut socket = socket::connect(api, &args.run, None).await?;
     let hint = match typing {
         Typing::Lines => {
@@ -118,6 +151,10 @@ pub(crate) async fn run(args: AttachArgs, api: &Api, context: &Context) -> Resul
     match end {
         End::Detached => {
             output::note(&format!("detached; {} goes on", args.run));
+            Ok(ExitStatus::Success)
+        }
+        End::Over | End::Broken if !args.is_run() => {
+            output::note(&format!("what ran in {} ended", args.run));
             Ok(ExitStatus::Success)
         }
         End::Over | End::Broken => {
