@@ -18,6 +18,8 @@ const RunPage = lazy(() => import("./features/run/RunPage"));
 const ReviewsPage = lazy(() => import("./features/review/ReviewsPage"));
 const ProjectsPage = lazy(() => import("./features/projects/ProjectsPage"));
 const SourcesPage = lazy(() => import("./features/sources/SourcesPage"));
+const SessionsPage = lazy(() => import("./features/sessions/SessionsPage"));
+const SessionPage = lazy(() => import("./features/sessions/SessionPage"));
 const TaskPage = lazy(() => import("./features/task/TaskPage"));
 
 function makeQueryClient(): QueryClient {
@@ -68,6 +70,8 @@ function Gate({ token, onSignedIn }: { token: string | undefined; onSignedIn: ()
               <Route path="/tasks/:id">{({ id }) => <TaskPage key={id} id={id} />}</Route>
               <Route path="/reviews" component={ReviewsPage} />
               <Route path="/projects" component={ProjectsPage} />
+              <Route path="/sessions" component={SessionsPage} />
+              <Route path="/sessions/:id">{({ id }) => <SessionPage key={id} id={id} />}</Route>
               <Route path="/sources" component={SourcesPage} />
               <Route component={NotFound} />
             </Switch>

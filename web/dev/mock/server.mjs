@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
+import { Sessions } from "./sessions.mjs";
 import { Refused, World } from "./world.mjs";
 
 export const TOKEN = "mock-token";
@@ -46,6 +47,7 @@ async function readBody(/** @type {Request} */ request) {
  */
 export async function startMock(options = {}) {
   const world = options.world ?? new World();
+  const free = new Sessions();
   /** @type {Set<Response>} */
   const streams = new Set();
   /** @type {Set<import("ws").WebSocket>} */
@@ -101,7 +103,15 @@ export async function startMock(options = {}) {
     ["POST", /^\/api\/v1\/reviews\/([^/]+)\/approve$/, ([id = ""]) => approve(world, id)],
     ["POST", /^\/api\/v1\/reviews\/([^/]+)\/reject$/, ([id = ""], body) => reject(world, id, body.comment)],
     ["GET", /^\/api\/v1\/projects$/, () => world.projects],
-    ["GET", /^\/api\/v1\/sessions$/, () => []],
+    ["GET", /^\/api\/v1\/sessions$/, () => free.list()],
+    ["POST", /^\/api\/v1\/sessions$/, (_match, body) => free.create(/** @type {any} */ (body))],
+    ["GET", /^\/api\/v1\/sessions\/([^/]+)$/, ([id = ""]) => free.find(id)],
+    [
+      "POST",
+      /^\/api\/v1\/sessions\/([^/]+)\/(start|stop)$/,
+      ([id = "", what]) => free.told(id, what === "start" ? "start" : "stop"),
+    ],
+    ["DELETE", /^\/api\/v1\/sessions\/([^/]+)$/, ([id = ""]) => free.remove(id)],
     ["GET", /^\/api\/v1\/tokens$/, () => []],
   ];
 
@@ -160,18 +170,21 @@ export async function startMock(options = {}) {
     });
   });
 
+  const isThere = (/** @type {string} */ id) => world.runs.has(id) || free.all.has(id);
   const sessions = new WebSocketServer({ noServer: true });
   server.on("upgrade", (request, socket, head) => {
     const url = new URL(request.url ?? "/", "http://mock");
     const id = /^\/ws\/sessions\/([^/]+)$/.exec(url.pathname)?.[1];
-    if (refusing || !signedIn(request) || id === undefined || !world.runs.has(decodeURIComponent(id))) {
+    if (refusing || !signedIn(request) || id === undefined || !isThere(decodeURIComponent(id))) {
       socket.end(`HTTP/1.1 ${refusing ? "503 Service Unavailable" : "401 Unauthorized"}\r\n\r\n`);
       return;
     }
     sessions.handleUpgrade(request, socket, head, (ws) => {
       sockets.add(ws);
       ws.on("close", () => sockets.delete(ws));
-      attend(world, decodeURIComponent(id), url.searchParams.get("from"), ws);
+      const name = decodeURIComponent(id);
+      if (free.all.has(name)) free.attend(name, ws);
+      else attend(world, name, url.searchParams.get("from"), ws);
     });
   });
 

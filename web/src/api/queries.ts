@@ -10,12 +10,13 @@ import {
 import { toast } from "../ui/toast";
 import { api, unwrap } from "./client";
 import { asApiError, type ApiError } from "./errors";
-import type { NewTask } from "./types";
+import type { NewSession, NewTask, RemovedSession } from "./types";
 
 export const keys = {
   status: ["status"] as const,
   reviews: ["reviews"] as const,
   projects: ["projects"] as const,
+  sessions: ["sessions"] as const,
   task: (id: string) => ["task", id] as const,
   taskRuns: (id: string, standing: string) => ["task-runs", id, standing] as const,
   finished: ["tasks", "done"] as const,
@@ -188,6 +189,50 @@ export function useRejectReview() {
       ),
     changes: ({ task, run }) => [keys.task(task), keys.run(run)],
   });
+}
+
+export const sessionsQuery = queryOptions({
+  queryKey: keys.sessions,
+  queryFn: () => unwrap(api.GET("/api/v1/sessions")),
+  // They come, go and change without any task changing.
+  refetchInterval: 3_000,
+});
+
+export function useOpenSession() {
+  return useAction<NewSession>({
+    what: "open the session",
+    run: (session) => unwrap<unknown>(api.POST("/api/v1/sessions", { body: session })),
+    changes: () => [keys.sessions],
+  });
+}
+
+export function useSessionAction(action: "start" | "stop" | "delete") {
+  return useAction<string>({
+    what: `${action} the session`,
+    run: async (id) => {
+      const options = { params: { path: { id } } };
+      switch (action) {
+        case "start":
+          return unwrap<unknown>(api.POST("/api/v1/sessions/{id}/start", options));
+        case "stop":
+          return unwrap<unknown>(api.POST("/api/v1/sessions/{id}/stop", options));
+        case "delete": {
+          const removed = await unwrap(api.DELETE("/api/v1/sessions/{id}", options));
+          toast.info(removedWords(removed));
+          return removed;
+        }
+      }
+    },
+    changes: () => [keys.sessions],
+  });
+}
+
+/** What became of a session, and where its work is. */
+function removedWords({ id, gone, saved_ref, repository }: RemovedSession): string {
+  const what = gone
+    ? `${id} is deleted.`
+    : `${id} is being deleted: its volume goes as soon as what is on it is saved.`;
+  return saved_ref == null ? what : `${what} What it held is saved: git fetch ${repository ?? ""} ${saved_ref}`;
 }
 
 export async function signIn(token: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** Things of the API for tests; say only what the test is about. */
-import type { Part, Run, RunDetail, RunEvent, Status, Task } from "../api/types";
+import type { Part, Project, Run, RunDetail, RunEvent, Session, Status, Task } from "../api/types";
 
 export const NOW = Date.UTC(2026, 10, 21, 12, 0, 0);
 
@@ -103,4 +103,42 @@ export function aStatus(given: Partial<Status> = {}): Status {
 
 export function anEvent(row: number, body: unknown, given: Partial<RunEvent> = {}): RunEvent {
   return { row, sandbox: "s1", at: NOW + row * 1000, body: body as RunEvent["body"], ...given };
+}
+
+export function aProject(given: Partial<Project> = {}): Project {
+  return {
+    name: "Antenna",
+    repository: "/home/ann/antenna",
+    branch: null,
+    agent: "claude",
+    mode: null,
+    image: null,
+    checks: [],
+    approval: "auto",
+    review: "manual",
+    allow: [],
+    problem: null,
+    ...given,
+  };
+}
+
+export function aSession(given: Partial<Session> = {}): Session {
+  return {
+    id: "try",
+    run: null,
+    source: "container",
+    command: "",
+    live: true,
+    viewers: 0,
+    bytes: 0,
+    project: null,
+    created_at: NOW - 60_000,
+    state: "running",
+    detail: null,
+    image: null,
+    owner: null,
+    private: false,
+    saved_ref: null,
+    ...given,
+  };
 }

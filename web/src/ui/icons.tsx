@@ -36,6 +36,12 @@ export const SearchIcon = (props: IconProps) => (
     <path d="m10.2 10.2 3.3 3.3" />
   </Icon>
 );
+export const TerminalIcon = (props: IconProps) => (
+  <Icon {...props}>
+    <rect x="1.75" y="2.75" width="12.5" height="10.5" rx="1.5" />
+    <path d="m4.5 6 2 2-2 2M8.5 10.25h3" />
+  </Icon>
+);
 export const CheckIcon = (props: IconProps) => (
   <Icon {...props}>
     <path d="m3 8.5 3.5 3.5L13 4.5" />

@@ -8,6 +8,7 @@ mod door_mcp;
 mod door_reports;
 mod http_api;
 mod http_auth;
+mod http_sessions;
 mod http_terminal;
 mod old_accounts;
 mod old_terminals;

@@ -17,6 +17,7 @@ import {
   ProjectIcon,
   ReviewIcon,
   SunIcon,
+  TerminalIcon,
 } from "../../ui/icons";
 import { setTheme, useTheme, type Theme } from "../../ui/theme";
 import { toast } from "../../ui/toast";
@@ -62,6 +63,9 @@ export function Shell({ children }: { children: ReactNode }) {
           </Tab>
           <Tab href="/projects" icon={<ProjectIcon size={18} />}>
             Projects
+          </Tab>
+          <Tab href="/sessions" icon={<TerminalIcon size={18} />}>
+            Sessions
           </Tab>
           <Tab
             href="/sources"

@@ -1,4 +1,4 @@
-/** A run's terminal. For agents with a transcript it is to read; a shell and an agent's own interface get the keys. */
+/** A session's terminal. For agents with a transcript it is to read; a shell and an agent's own interface get the keys. */
 import "@xterm/xterm/css/xterm.css";
 import { useQueryClient } from "@tanstack/react-query";
 import { FitAddon } from "@xterm/addon-fit";
@@ -17,8 +17,8 @@ const HIDE_CURSOR = "\x1b[?25l";
 /** An answer that comes later than this is not about a key that was pressed. */
 const ANSWER_MS = 3_000;
 
-function sessionUrl(run: string, from: number | undefined): string {
-  const url = new URL(`/ws/sessions/${encodeURIComponent(run)}`, window.location.href);
+function sessionUrl(session: string, from: number | undefined): string {
+  const url = new URL(`/ws/sessions/${encodeURIComponent(session)}`, window.location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   if (from !== undefined) url.searchParams.set("from", String(from));
   return url.href;
@@ -31,7 +31,20 @@ function attended(run: Run): boolean {
 
 export function TerminalView({ run }: { run: Run }) {
   const drawn = takesKeys(run);
-  const typing = drawn && attended(run);
+  return <SessionTerminal id={run.id} drawn={drawn} typing={drawn && attended(run)} />;
+}
+
+interface SessionTerminalProps {
+  /** The session's id. */
+  id: string;
+  /** Whether a program draws it by its size; else it is a transcript. */
+  drawn: boolean;
+  /** Whether keys go to it. */
+  typing: boolean;
+}
+
+/** The terminal of any session, of a run or free of one. */
+export function SessionTerminal({ id, drawn, typing }: SessionTerminalProps) {
   const host = useRef<HTMLDivElement>(null);
   const attached = useRef<{ term: Terminal; socket: SessionSocket } | null>(null);
   const dark = useIsDark();
@@ -71,7 +84,7 @@ export function TerminalView({ run }: { run: Run }) {
 
     let pending = 0;
     let typedAt = 0;
-    const socket = new SessionSocket((from) => sessionUrl(run.id, from), {
+    const socket = new SessionSocket((from) => sessionUrl(id, from), {
       onBytes: (bytes) => {
         pending += bytes.length;
         term.write(bytes, () => {
@@ -124,7 +137,7 @@ export function TerminalView({ run }: { run: Run }) {
       socket.close();
       term.dispose();
     };
-  }, [run.id, drawn]);
+  }, [id, drawn]);
 
   useEffect(() => {
     if (attached.current) attached.current.term.options.theme = dark ? DARK : LIGHT;
