@@ -232,7 +232,9 @@ function removedWords({ id, gone, saved_ref, repository }: RemovedSession): stri
   const what = gone
     ? `${id} is deleted.`
     : `${id} is being deleted: its volume goes as soon as what is on it is saved.`;
-  return saved_ref == null ? what : `${what} What it held is saved: git fetch ${repository ?? ""} ${saved_ref}`;
+  return saved_ref == null
+    ? what
+    : `${what} What it held is saved: git fetch ${repository ?? ""} ${saved_ref}`;
 }
 
 export async function signIn(token: string): Promise<void> {

@@ -37,7 +37,9 @@ describe("SessionsPage", () => {
   it("opens a session by keyboard alone, and goes to it", async () => {
     const user = userEvent.setup();
     const log = served([], ({ method, path }) =>
-      method === "POST" && path === "/api/v1/sessions" ? jsonResponse(aSession({ id: "try" }), 201) : undefined,
+      method === "POST" && path === "/api/v1/sessions"
+        ? jsonResponse(aSession({ id: "try" }), 201)
+        : undefined,
     );
     const { history } = renderAt(<SessionsPage />);
     await screen.findByText("No session yet");
