@@ -5,8 +5,18 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use strawboss_testkit::{RunnerKind, World, WorldOptions};
 
+/// Waits until the session is in this state.
+async fn until_state(world: &World, state: &str) -> Result<Value> {
+    let probe = async |world: &World| {
+        let view = world.get("/api/v1/sessions/try").await?;
+        Ok((view["state"] == state).then_some(view))
+    };
+    world.until(&format!("the session to be {state}"), probe).await
+}
+
 /// Types a line into a session until it shows this; typed again where nobody was there to take it.
 async fn typed(world: &World, line: &str, shown: &str) -> Result<()> {
+    until_state(world, "running").await?;
     let what = format!("`{shown}` to be shown");
     let typing = async |world: &World| {
         let Ok(mut terminal) = world.attach_old("try").await else { return Ok(None) };
@@ -44,11 +54,7 @@ async fn a_shell_of_ones_own(runner: RunnerKind) -> Result<()> {
     assert_eq!(world.tasks().await?, Vec::<Value>::new(), "no board shows it");
     // Stopped and started again, it has its files.
     world.done(&["session", "stop", "try"])?;
-    let state = async |world: &World, state: &str| {
-        let view = world.get("/api/v1/sessions/try").await?;
-        Ok((view["state"] == state).then_some(view))
-    };
-    let stopped = world.until("it is stopped", async |world| state(world, "stopped").await).await?;
+    let stopped = until_state(&world, "stopped").await?;
     assert!(stopped["saved_ref"].is_string(), "{stopped}");
     world.done(&["session", "start", "try"])?;
     typed(&world, "echo back-$(cat work.txt)", "back-unpushed-42-").await?;
@@ -94,11 +100,7 @@ async fn an_image_alone_is_enough_for_a_shell() -> Result<()> {
     world.until("nothing is left behind", async |world| Ok(world.leftovers()?.is_empty().then_some(()))).await?;
     // One that can never start says what to do.
     world.done(&["session", "create", "try", "--image", "strawboss/no-such-image:1"])?;
-    let failed = async |world: &World| {
-        let view = world.get("/api/v1/sessions/try").await?;
-        Ok((view["state"] == "failed").then_some(view))
-    };
-    let failed = world.until("it is said that there is no such image", failed).await?;
+    let failed = until_state(&world, "failed").await?;
     assert!(failed["detail"].as_str().is_some_and(|why| why.contains("no-such-image")), "{failed}");
     world.done(&["session", "delete", "try"])?;
     world.stop().await

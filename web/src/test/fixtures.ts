@@ -108,7 +108,7 @@ export function anEvent(row: number, body: unknown, given: Partial<RunEvent> = {
 export function aProject(given: Partial<Project> = {}): Project {
   return {
     name: "Antenna",
-    repository: "/home/ann/antenna",
+    repository: "antenna",
     branch: null,
     agent: "claude",
     mode: null,

@@ -55,7 +55,10 @@ async fn a_session_in_a_container_is_opened_listed_attached_to_and_stopped() {
     let refused = served.ask("POST", "/api/v1/sessions").bearer_auth(&read).json(&container("try"));
     assert_eq!(served.status(refused).await.0, 403);
     let made = served.json(served.ask("POST", "/api/v1/sessions").bearer_auth(&write).json(&container("try"))).await;
-    assert_eq!((made["id"].as_str(), made["source"].as_str(), made["project"].as_str()), (Some("try"), Some("container"), Some("Demo")));
+    assert_eq!(
+        (made["id"].as_str(), made["source"].as_str(), made["project"].as_str()),
+        (Some("try"), Some("container"), Some("Demo"))
+    );
     let (status, text) = served.status(served.admin("POST", "/api/v1/sessions").json(&container("try"))).await;
     assert_eq!(status, 409, "{text}");
     let mut link = supervisor(&served, 1).await;
