@@ -20,6 +20,9 @@ async fn typed(world: &World, line: &str, shown: &str) -> Result<()> {
     let what = format!("`{shown}` to be shown");
     let typing = async |world: &World| {
         let Ok(mut terminal) = world.attach_old("try").await else { return Ok(None) };
+        if terminal.next().await?["type"] != "ready" {
+            return Ok(None);
+        }
         terminal.send(json!({ "type": "input", "payload": format!("{line}\r") })).await?;
         Ok(terminal.until_shown(shown).await.ok())
     };
