@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use strawboss_core::runner::{Purpose, RunnerError};
 use strawboss_core::{RunId, SessionId, TaskId};
-use strawboss_engine::{NewShell, Refused, ShellHabits, ViewerFrame, Visitor};
+use strawboss_engine::{NewShell, Refused, ShellHabits, TaskQuery, ViewerFrame, Visitor};
 use strawboss_protocol::api::{SessionSource, SessionState, SessionView};
 use strawboss_protocol::supervisor::{End, Phase, ReportBody};
 
@@ -66,7 +66,7 @@ async fn a_session_is_a_shell_of_its_own_that_no_board_shows() {
     assert!(reach.providers.is_empty() && !reach.has_agent, "{reach:?}");
     let view = ground.engine.shell(&name("try"), &who("bert")).await.unwrap();
     assert_eq!((view.source, view.owner.as_deref(), view.live), (SessionSource::Container, Some("anna"), true));
-    assert_eq!(ground.engine.task_list(&Default::default()).await.unwrap().items, []);
+    assert_eq!(ground.engine.task_list(&TaskQuery::default()).await.unwrap().items, []);
     assert_eq!(ground.engine.run_list(None, 0).await.unwrap(), []);
     assert_eq!(ground.engine.session_list().await.unwrap(), []);
     assert_eq!(ground.engine.status().await.unwrap().live_runs, 0);
