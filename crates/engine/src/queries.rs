@@ -69,6 +69,7 @@ impl Engine {
             (_, false) => Some(format!("Nothing starts while the runner does not answer: {}", runner.detail)),
             _ => None,
         };
+        let live = store.run_list_live().await?;
         Ok(StatusView {
             version: shared.config.version.clone(),
             started_at: shared.started_at.0.min(now),
@@ -83,7 +84,8 @@ impl Engine {
                 .into_iter()
                 .map(|(state, count)| StateCount { state: state.word().to_owned(), count })
                 .collect(),
-            live_runs: u32::try_from(store.run_list_live().await?.len()).unwrap_or(u32::MAX),
+            live_runs: u32::try_from(live.len()).unwrap_or(u32::MAX),
+            asking: live.iter().filter(|run| run.open_question().is_some()).map(|run| run.id.to_string()).collect(),
             slots: shared.slots(),
             outbox_waiting: u32::try_from(store.outbox_list(u32::MAX).await?.len()).unwrap_or(u32::MAX),
             paused,
