@@ -9,7 +9,7 @@ import { script, SHELL_GREETING } from "./transcript.mjs";
 /** @typedef {Schemas["Event"]} ServerEvent */
 /** @typedef {import("./transcript.mjs").Step} Step */
 
-const SLOTS = 4;
+const SLOTS = 5;
 
 /** An error of the API. */
 export class Refused extends Error {
