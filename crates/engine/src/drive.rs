@@ -160,7 +160,7 @@ async fn step(shared: &Arc<Shared>, id: &RunId, wake: &Notify) -> Result<bool, S
     let work = Work { run, task, project };
     match work.run.state {
         RunState::Checking => checks::step(shared, work, wake).await?,
-        _ => agent::step(shared, work, wake).await?,
+        _ => Box::pin(agent::step(shared, work, wake)).await?,
     }
     Ok(true)
 }

@@ -80,7 +80,7 @@ pub(crate) fn tell(present: &Present, run: &Run) {
         let _ = present.tell(&ToSupervisor::Answer { question: asked.number, text: asked.reply().unwrap_or_default() });
     }
     // An answer on its way is waited for as if it were still to come.
-    let open = run.open_question().or_else(|| untold().last()).map(|asked| asked.number);
+    let open = run.open_question().or_else(|| untold().next_back()).map(|asked| asked.number);
     let _ = present.tell(&ToSupervisor::Question { open });
 }
 

@@ -125,7 +125,9 @@ async fn serve(
     shared.hub.connect(&present.run, Some(sender.clone())).map_err(|error| error.to_string())?;
     if present.purpose == Purpose::Agent {
         let run = shared.parts.store.run(&present.run).await.map_err(|error| error.to_string())?;
-        run.iter().for_each(|run| questions::tell(present, run));
+        if let Some(run) = run {
+            questions::tell(present, &run);
+        }
     }
     present.changed.notify_one();
     let mut batch = Vec::with_capacity(BATCH);
@@ -259,7 +261,9 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
     let (ended, announced) = (progress.end.is_some(), progress.announced_row);
     // While nobody else writes: an older connection must not put it back.
     present.set_progress(progress);
-    asked.iter().for_each(|run| questions::tell(present, run));
+    if let Some(run) = asked {
+        questions::tell(present, &run);
+    }
     drop(writer);
     present.set_announced(announce(shared, present, announced).await);
     if ended {
