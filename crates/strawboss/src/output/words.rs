@@ -149,8 +149,9 @@ pub(crate) fn progress(said: &ProgressView, now: i64) -> String {
 
 /// What a run's agent asks people, with what it offers.
 pub(crate) fn question(asked: &QuestionView) -> String {
-    let choices: String = asked.choices.iter().map(|choice| format!("\n- {choice}")).collect();
-    format!("{}{choices}", asked.text)
+    let mut lines = vec![asked.text.clone()];
+    lines.extend(asked.choices.iter().map(|choice| format!("- {choice}")));
+    lines.join("\n")
 }
 
 /// A line of a description: a faint name and a value, or nothing when there is none.
