@@ -31,6 +31,7 @@ impl Agent for Shell {
             ("STRAWBOSS_PROMPT".to_owned(), context.prompt.replace('\0', "")),
             ("STRAWBOSS_TASK".to_owned(), context.task.to_owned()),
             ("STRAWBOSS_COMPLETION".to_owned(), context.completion.display().to_string()),
+            ("STRAWBOSS_MCP".to_owned(), format!("{}/mcp", context.relay)),
             ("STRAWBOSS_TITLE".to_owned(), context.orders.title.replace('\0', "")),
         ]);
         if let Some(model) = &context.orders.model {
@@ -124,6 +125,7 @@ mod tests {
         assert_eq!(launch.io, LaunchIo::Terminal);
         assert_eq!(launch.env["STRAWBOSS_PROMPT"], "-rf \"it's\"\nquoted");
         assert_eq!(launch.env["STRAWBOSS_TASK"], "a-1");
+        assert_eq!(launch.env["STRAWBOSS_MCP"], "http://127.0.0.1:1/mcp");
         assert!(!launch.env.contains_key("STRAWBOSS_MODEL"));
     }
 

@@ -256,6 +256,24 @@ async fn each_phase_depends_on_the_one_before() {
 }
 
 #[tokio::test]
+async fn a_phase_leads_to_its_plan() {
+    let folder = written(&PLAN.replace("PHASE 2: Ship\"", "PHASE 2: Ship\\nwith <task_id>\""));
+    let backlog = open(&folder.path);
+    let items = items(&backlog).await;
+    let outline = backlog.outline(&items[1].native_ref).await.unwrap().unwrap();
+    assert_eq!(outline.id, "a");
+    let told: Vec<_> = outline.phases.iter().map(|phase| (phase.native_ref.as_str(), phase.title.as_str(), phase.done)).collect();
+    let name = |at: usize| items[at].native_ref.as_str();
+    assert_eq!(told, [(name(0), "PHASE 0: Set up", true), (name(1), "PHASE 1: Build", false), (name(2), "PHASE 2: Ship", false)]);
+    assert_eq!(outline.phases[2].text, "PHASE 2: Ship\nwith a");
+    for none in ["plan:closed/x", "plan:a/nothing", "", "id:1"] {
+        assert_eq!(backlog.outline(none).await.unwrap(), None, "{none}");
+    }
+    std::fs::write(&folder.path, "[").unwrap();
+    assert!(backlog.outline(name(1)).await.unwrap_err().contains("Cannot read"));
+}
+
+#[tokio::test]
 async fn a_phase_put_in_before_renames_none() {
     let folder = written(PLAN);
     let backlog = open(&folder.path);

@@ -262,6 +262,30 @@ pub struct WriteBackError {
     pub retry: bool,
 }
 
+/// A plan as its source has it now, for who works on one of its phases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub description: String,
+    /// In order.
+    pub phases: Vec<OutlinePhase>,
+}
+
+/// A phase of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutlinePhase {
+    /// [`SourceItem::native_ref`].
+    pub native_ref: String,
+    /// Its first line.
+    pub title: String,
+    /// All of it.
+    pub text: String,
+    /// Whether it is ticked.
+    pub done: bool,
+}
+
 /// A source of work. `read` and `write_back` may be called at any time, twice, or after a crash.
 #[async_trait::async_trait]
 pub trait Backlog: Send + Sync {
@@ -273,6 +297,10 @@ pub trait Backlog: Send + Sync {
     }
     /// Its whole list as of now.
     async fn read(&self) -> Reading;
+    /// The plan that an item is a phase of; none: it is of no plan. An error says why it cannot be read now.
+    async fn outline(&self, _native_ref: &str) -> Result<Option<Outline>, String> {
+        Ok(None)
+    }
     /// Returns when the source may have changed since the last `read` (or its interval is over). Cancel-safe.
     async fn changed(&self);
     /// Writes to rows; outcomes in the order asked. After an error nobody knows which were written: all are asked again.

@@ -146,6 +146,62 @@ pub struct Progress {
     pub at: Timestamp,
 }
 
+/// What a run's agent asks people, and what they answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// From 1, counted in its run.
+    pub number: u32,
+    /// What it asks.
+    pub text: String,
+    /// The answers that it offers; any other may be given.
+    pub choices: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+    /// What it was answered.
+    pub answer: Option<Answer>,
+    /// When it was seen that the answer reached the agent.
+    pub told_at: Option<Timestamp>,
+}
+
+/// A person's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What they say.
+    pub text: String,
+    /// Who: the label of what they signed in with.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Question {
+    /// How the answer begins by which it is known wherever it turns up.
+    pub fn mark(&self) -> String {
+        format!("to your question {}:", self.number)
+    }
+
+    /// The answer as the agent reads it.
+    pub fn reply(&self) -> Option<String> {
+        self.answer.as_ref().map(|answer| format!("Answer of {} {}\n\n{}", answer.by, self.mark(), answer.text))
+    }
+
+    /// Whether there is an answer that the agent is not known to have.
+    pub fn is_untold(&self) -> bool {
+        self.answer.is_some() && self.told_at.is_none()
+    }
+}
+
+/// A phase of the run's plan, other than its own, that its agent says this work does too. It is done when the work is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseClaim {
+    /// What its plan's source calls it.
+    pub native_ref: String,
+    /// Which, from 0, when it was claimed.
+    pub phase: u32,
+    /// Its title then.
+    pub title: String,
+}
+
 /// One attempt of one agent at one task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -202,6 +258,12 @@ pub struct Run {
     /// The tasks that the agent asked for.
     #[serde(default)]
     pub tasks_created: Vec<TaskId>,
+    /// What the agent asked people, in order; at most the last one is open.
+    #[serde(default)]
+    pub questions: Vec<Question>,
+    /// The other phases of its plan that the agent says are done with this work.
+    #[serde(default)]
+    pub phases_done: Vec<PhaseClaim>,
     /// What the checks did, on the pushed commit.
     pub checks: Vec<CheckResult>,
     /// Set when the checks have run to their end on `head_commit`.
@@ -286,6 +348,18 @@ impl Run {
         self.state != RunState::Finished
     }
 
+    /// The question that waits for an answer. It is gone with the agent.
+    pub fn open_question(&self) -> Option<&Question> {
+        let has_agent = matches!(self.state, RunState::Working | RunState::Waiting) && self.stop_requested.is_none();
+        self.questions.last().filter(|question| has_agent && question.answer.is_none())
+    }
+
+    /// How long questions were open, in milliseconds: people's time, not the agent's.
+    pub fn asked_ms(&self, now: Timestamp) -> i64 {
+        let open = |question: &Question| question.answer.as_ref().map_or(now, |answer| answer.at).ms_since(question.at).max(0);
+        self.questions.iter().map(open).sum()
+    }
+
     /// Moves on: forward through the states, and between working and waiting. Saying the same twice is no error.
     pub fn advance(&mut self, to: RunState, now: Timestamp) -> Result<(), RunStepError> {
         let back_to_work = self.state == RunState::Waiting && to == RunState::Working;
@@ -340,4 +414,45 @@ pub struct Sandbox {
     pub created_at: Timestamp,
     /// Counts the writes; 0: never stored.
     pub version: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Question, Run};
+    use crate::{RunState, Timestamp};
+
+    fn question(number: u32, at: i64, answered: Option<i64>) -> Question {
+        let answer = answered.map(|at| Answer { text: "Yes".to_owned(), by: "Ada".to_owned(), at: Timestamp(at) });
+        Question { number, text: "Well?".to_owned(), choices: Vec::new(), at: Timestamp(at), answer, told_at: None }
+    }
+
+    fn run(state: &str, questions: &[Question]) -> Run {
+        let run = serde_json::json!({
+            "id": "a-1.1", "task": "a-1", "project": "A", "prompt": "x", "state": state, "agent": "claude", "branch": "b",
+            "target": "main", "volume": "a-1.1", "checks": [], "refusals": [], "created_at": 0, "version": 1, "questions": questions,
+            "usage": { "requests": 0, "input_tokens": 0, "output_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0,
+                "cost_microusd": 0 },
+        });
+        serde_json::from_value(run).expect("a run")
+    }
+
+    #[test]
+    fn a_question_is_open_while_its_agent_is_there() {
+        let questions = [question(1, 10, Some(30)), question(2, 100, None)];
+        assert_eq!(run("waiting", &questions).open_question().map(|open| open.number), Some(2));
+        assert_eq!(run("working", &questions[..1]).open_question(), None);
+        for state in ["checking", "finished"] {
+            assert_eq!(run(state, &questions).open_question(), None, "{state}");
+        }
+        let mut stopping = run(RunState::Waiting.word(), &questions);
+        stopping.stop_requested = Some(super::StopReason::Person);
+        assert_eq!(stopping.open_question(), None);
+    }
+
+    #[test]
+    fn the_time_that_people_took_is_counted() {
+        let questions = [question(1, 10, Some(30)), question(2, 100, None)];
+        assert_eq!(run("waiting", &questions).asked_ms(Timestamp(150)), 70);
+        assert_eq!(run("waiting", &questions).asked_ms(Timestamp(50)), 20, "a clock that was set back takes nothing away");
+    }
 }

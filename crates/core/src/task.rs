@@ -274,6 +274,12 @@ impl Task {
         self.step("be completed", &[TaskState::Review], TaskState::Done, now)
     }
 
+    /// It was done with the accepted work of another task.
+    pub fn finish_along(&mut self, now: Timestamp) -> Result<(), TransitionError> {
+        let waits = [TaskState::Pending, TaskState::Queued, TaskState::Paused, TaskState::Blocked];
+        self.step("be completed with another", &waits, TaskState::Done, now)
+    }
+
     /// The work goes back to the agent with a comment; the same branch and agent session go on.
     pub fn send_back(&mut self, comment: String, now: Timestamp) -> Result<(), TransitionError> {
         self.step("be sent back", &[TaskState::Review], TaskState::Queued, now)?;

@@ -43,6 +43,9 @@ pub struct EngineConfig {
     pub tick: Duration,
     /// How long an agent has to end when its run is stopped, before its processes are killed and its work saved.
     pub stop_grace: Duration,
+    /// How long an agent's question is held for its answer. Some clients of MCP give a call up after a minute, whatever they
+    /// are told; after this the answer comes as a line in the agent's session.
+    pub answer_wait: Duration,
     /// How long a running sandbox may be silent before its run is taken for lost.
     pub silence_limit: Duration,
     /// The wait after the first failure of the machinery; it doubles with each.
@@ -77,6 +80,7 @@ impl EngineConfig {
             preempt_interval: Duration::from_mins(10),
             tick: Duration::from_secs(5),
             stop_grace: Duration::from_secs(10),
+            answer_wait: Duration::from_secs(50),
             silence_limit: Duration::from_mins(5),
             backoff: Duration::from_secs(1),
             machinery_tries: 6,

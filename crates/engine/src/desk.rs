@@ -25,7 +25,7 @@ use strawboss_protocol::supervisor::ToSupervisor;
 const MAX_DEPENDENCIES: usize = 20;
 
 /// A text for people's screens: no keys and no escapes of a terminal, nothing that turns the reading direction.
-fn text(what: &str, text: &str, limit: usize) -> Result<String, Refused> {
+pub(crate) fn text(what: &str, text: &str, limit: usize) -> Result<String, Refused> {
     let odd =
         |c: char| c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let clean: String = text.chars().filter(|c| !odd(*c)).collect();
@@ -39,7 +39,7 @@ fn text(what: &str, text: &str, limit: usize) -> Result<String, Refused> {
     Ok(clean.to_owned())
 }
 
-fn listened_to(run: &Run) -> Result<(), Refused> {
+pub(crate) fn listened_to(run: &Run) -> Result<(), Refused> {
     if matches!(run.state, RunState::Working | RunState::Waiting) && run.stop_requested.is_none() {
         return Ok(());
     }
@@ -49,7 +49,7 @@ fn listened_to(run: &Run) -> Result<(), Refused> {
 
 impl Engine {
     /// The sandbox, if it is an agent's.
-    fn agents(&self, sandbox: &SandboxId) -> Result<Arc<Present>, Refused> {
+    pub(crate) fn agents(&self, sandbox: &SandboxId) -> Result<Arc<Present>, Refused> {
         let present = lock(&self.shared.present).get(sandbox).cloned();
         present.filter(|present| present.purpose == Purpose::Agent).ok_or_else(|| Refused::not_found("agent's sandbox", sandbox))
     }
@@ -115,6 +115,12 @@ impl Engine {
         let writer = self.shared.write().await;
         let mut run = load_run(&self.shared, &present.run).await?;
         listened_to(&run)?;
+        if let Some(open) = run.open_question() {
+            return Err(Refused::conflict(
+                format!("Your question {} is not answered yet, and what is asked is not complete.", open.number),
+                "End your turn: the answer opens the next one. Hand the task over after that.",
+            ));
+        }
         if run.mode == AgentMode::Interactive {
             let line = ToSupervisor::Say { text: format!("/complete {summary}"), cause: crate::cause::current() };
             return if present.tell(&line) {

@@ -23,6 +23,8 @@ pub struct Figures {
     pub sessions: u64,
     /// Viewers of them.
     pub viewers: u64,
+    /// Questions of agents that wait for people.
+    pub questions: u64,
     /// Tickets by the part of their way.
     pub tickets: TicketCounts,
 }
@@ -50,6 +52,7 @@ impl Engine {
             supervisors: lock(&shared.present).values().filter(|present| present.is_connected()).count() as u64,
             sessions,
             viewers,
+            questions: live.iter().filter(|run| run.open_question().is_some()).count() as u64,
             tickets,
         })
     }

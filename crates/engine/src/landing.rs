@@ -6,7 +6,7 @@ use crate::drive::{self, StepError, Subject};
 use crate::git::land::{self, LandError, Merge};
 use crate::git::mirror::{self, MirrorError};
 use crate::shared::{Shared, lock};
-use crate::{fault, figures, prompt};
+use crate::{fault, figures, plans, prompt};
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_core::run::{CheckResult, Run};
@@ -151,12 +151,14 @@ async fn once(shared: &Arc<Shared>, id: &TaskId) -> Result<(), Trouble> {
 async fn settle(shared: &Arc<Shared>, id: &TaskId, landed: Landed) -> Result<(), Trouble> {
     let writer = shared.write().await;
     let Some((mut task, mut run)) = accepted(shared, id).await? else { return Ok(()) };
+    let mut along = Vec::new();
     match &landed {
         Landed::At { commit, .. } => {
             tracing::info!(task.id = %task.id, commit, "accepted work landed");
             run.merged_commit = Some(commit.clone());
             run.merge_problem = None;
             task.finish(shared.now()).map_err(failed)?;
+            along = plans::done_along(shared, &task, &run).await?;
         }
         Landed::Problem(problem) => {
             tracing::info!(task.id = %task.id, problem, "accepted work did not land");
@@ -167,7 +169,8 @@ async fn settle(shared: &Arc<Shared>, id: &TaskId, landed: Landed) -> Result<(),
         Landed::Withdrawn => return Ok(()),
     }
     let completed = task.is_ticket() && task.state == TaskState::Done;
-    writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
+    along.push(task);
+    writer.commit(ChangeSet { tasks: along, runs: vec![run], ..ChangeSet::default() }).await?;
     if completed {
         figures::ticket_completed();
     }

@@ -11,7 +11,10 @@ const SUBJECT_LIMIT: usize = 72;
 /// What a run's agent is told first.
 pub(crate) fn first(task: &Task, project: &Project, branch: &str, mode: AgentMode) -> String {
     let company = match mode {
-        AgentMode::Headless => "Nobody can answer questions: decide yourself and say in your last message what you decided.",
+        AgentMode::Headless => {
+            "Nobody sits beside you: decide yourself what you can, and say in your last message what you decided. What only a person \
+             can decide, ask with the tool `ask_human`, if you have it."
+        }
         AgentMode::Interactive => {
             "A person may sit at this terminal: ask when you need to, and wait for the answer. The task is complete when that person \
              says `/complete`, or when you have done all of it and the person has nothing more to say: then run `/complete` yourself."

@@ -76,6 +76,8 @@ impl Engine {
             (_, false) => Some(format!("Nothing starts while the runner does not answer: {}", runner.detail)),
             _ => None,
         };
+        let mut live = store.run_list_live().await?;
+        live.retain(|run| !run.session);
         Ok(StatusView {
             version: shared.config.version.clone(),
             started_at: shared.started_at.0.min(now),
@@ -90,7 +92,8 @@ impl Engine {
                 .into_iter()
                 .map(|(state, count)| StateCount { state: state.word().to_owned(), count })
                 .collect(),
-            live_runs: u32::try_from(store.run_list_live().await?.iter().filter(|run| !run.session).count()).unwrap_or(u32::MAX),
+            live_runs: u32::try_from(live.len()).unwrap_or(u32::MAX),
+            asking: live.iter().filter(|run| run.open_question().is_some()).map(|run| run.id.to_string()).collect(),
             slots: shared.slots(),
             outbox_waiting: u32::try_from(store.outbox_list(u32::MAX).await?.len()).unwrap_or(u32::MAX),
             paused,

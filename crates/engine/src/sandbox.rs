@@ -57,6 +57,7 @@ impl Progress {
 struct State {
     token_hash: Option<String>,
     link: Option<mpsc::Sender<ToLink>>,
+    takes_questions: bool,
     connection: u64,
     progress: Progress,
     beat: Option<(Heartbeat, Timestamp)>,
@@ -116,10 +117,11 @@ impl Present {
 
     /// From here on the supervisor can be told things: said before the greeting, they would break the connection and be
     /// lost.
-    pub(crate) fn greeted(&self, connection: u64, link: mpsc::Sender<ToLink>) {
+    pub(crate) fn greeted(&self, connection: u64, link: mpsc::Sender<ToLink>, takes_questions: bool) {
         let mut state = lock(&self.state);
         if state.connection == connection {
             state.link = Some(link);
+            state.takes_questions = takes_questions;
         }
     }
 
@@ -142,6 +144,11 @@ impl Present {
         if let Some(beat) = beat {
             state.beat = Some((beat, now));
         }
+    }
+
+    /// Whether its supervisor knows what a question is; one of an earlier version does not.
+    pub(crate) fn takes_questions(&self) -> bool {
+        lock(&self.state).takes_questions
     }
 
     pub(crate) fn is_connected(&self) -> bool {

@@ -361,6 +361,8 @@ fn new_run(
         heard_at: None,
         progress: None,
         tasks_created: Vec::new(),
+        questions: Vec::new(),
+        phases_done: Vec::new(),
         discarded_at: None,
         recording_removed_at: None,
         reports_removed_at: None,

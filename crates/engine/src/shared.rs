@@ -6,6 +6,7 @@ use crate::events::Bus;
 use crate::health::Health;
 use crate::host::HostSeen;
 use crate::metering::Pending;
+use crate::questions::Calls;
 use crate::sandbox::Present;
 use crate::session::Hub;
 use std::collections::{HashMap, HashSet};
@@ -76,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) queued_since: AtomicI64,
     /// Sessions of the host as last observed.
     pub(crate) host: HostSeen,
+    /// Calls of agents that wait for people's answers.
+    pub(crate) calls: Arc<Calls>,
     /// Held while retention is applied.
     pub(crate) keeping: tokio::sync::Mutex<()>,
     pub(crate) draining: AtomicBool,
@@ -133,6 +136,7 @@ impl Shared {
             exchanges: Locks::default(),
             queued_since: AtomicI64::new(0),
             host: HostSeen::default(),
+            calls: Arc::default(),
             keeping: tokio::sync::Mutex::new(()),
             draining: AtomicBool::new(false),
             drained_at: AtomicI64::new(0),

@@ -4,7 +4,7 @@ use crate::error::Refused;
 use crate::link::{FromLink, SupervisorLink, ToLink};
 use crate::sandbox::Present;
 use crate::shared::{Shared, lock};
-use crate::{bound, fault, figures, views};
+use crate::{bound, fault, figures, questions, views};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -121,8 +121,14 @@ async fn serve(
     let Some(FromLink::Text(text)) = first else { return Err("its first frame is no hello".to_owned()) };
     let FromSupervisor::Hello(hello) = parse(&text)? else { return Err("its first frame is no hello".to_owned()) };
     welcome(shared, present, &hello, sender)?;
-    present.greeted(connection, sender.clone());
+    present.greeted(connection, sender.clone(), hello.takes_questions);
     shared.hub.connect(&present.run, Some(sender.clone())).map_err(|error| error.to_string())?;
+    if present.purpose == Purpose::Agent {
+        let run = shared.parts.store.run(&present.run).await.map_err(|error| error.to_string())?;
+        if let Some(run) = run {
+            questions::tell(present, &run);
+        }
+    }
     present.changed.notify_one();
     let mut batch = Vec::with_capacity(BATCH);
     while frames.recv_many(&mut batch, BATCH).await > 0 {
@@ -201,6 +207,7 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
     let mut changes = ChangeSet::default();
     let mut run = shared.parts.store.run(&present.run).await.map_err(|error| error.to_string())?;
     let mut run_changed = false;
+    let mut asked_changed = false;
     let began_before = run.as_ref().is_some_and(|run| run.started_at.is_some());
     let now = shared.now();
     for mut report in reports {
@@ -217,6 +224,12 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
             && let Some(run) = run.as_mut().filter(|run| run.is_live())
         {
             run_changed |= follow(run, &report.body, now);
+            asked_changed |= matches!(report.body, ReportBody::Phase { .. });
+            if let ReportBody::Agent { event, .. } = &report.body
+                && questions::heard(run, event, now)
+            {
+                (run_changed, asked_changed) = (true, true);
+            }
         }
         let body = serde_json::to_string(&report.body).map_err(|error| error.to_string())?;
         progress.stored_bytes += body.len() as u64;
@@ -232,6 +245,7 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
         });
     }
     let mut began_after = None;
+    let asked = run.clone().filter(|run| asked_changed && !run.questions.is_empty());
     if let Some(mut run) = run.filter(|_| run_changed) {
         run.heard_at = Some(now);
         began_after = run.started_at.filter(|_| !began_before && !run.session).map(|at| at.ms_since(run.created_at));
@@ -247,6 +261,9 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
     let (ended, announced) = (progress.end.is_some(), progress.announced_row);
     // While nobody else writes: an older connection must not put it back.
     present.set_progress(progress);
+    if let Some(run) = asked {
+        questions::tell(present, &run);
+    }
     drop(writer);
     present.set_announced(announce(shared, present, announced).await);
     if ended {
@@ -330,6 +347,10 @@ fn follow(run: &mut strawboss_core::Run, body: &ReportBody, now: strawboss_core:
         }
         _ => return false,
     };
+    // While people are asked it waits, whatever else it does meanwhile.
+    if state == RunState::Working && run.open_question().is_some() {
+        return false;
+    }
     // A supervisor that says things out of order does not move the run backwards.
     run.state != state && run.advance(state, now).is_ok()
 }

@@ -4,11 +4,29 @@ use crate::error::Refused;
 use crate::shared::{Shared, lock};
 use strawboss_core::backlog::SourceLink;
 use strawboss_core::project::{Approval, Project, Repository, ReviewMode};
-use strawboss_core::run::Run;
+use strawboss_core::run::{Question, Run};
 use strawboss_core::store::StoredReport;
 use strawboss_core::task::Task;
 use strawboss_core::{RunState, TaskId};
-use strawboss_protocol::api::{DependencyView, LoadView, ProgressView, ProjectView, RunDetail, RunEvent, RunView, TaskView};
+use strawboss_protocol::api::{
+    AnswerView, DependencyView, LoadView, PhaseView, ProgressView, ProjectView, QuestionView, RunDetail, RunEvent, RunView,
+    TaskView,
+};
+
+fn question(asked: &Question) -> QuestionView {
+    QuestionView {
+        number: asked.number,
+        text: asked.text.clone(),
+        choices: asked.choices.clone(),
+        at: asked.at.0,
+        answer: asked.answer.as_ref().map(|answer| AnswerView {
+            text: answer.text.clone(),
+            by: answer.by.clone(),
+            at: answer.at.0,
+            told_at: asked.told_at.map(|at| at.0),
+        }),
+    }
+}
 
 pub(crate) fn run(run: &Run) -> RunView {
     RunView {
@@ -30,6 +48,7 @@ pub(crate) fn run(run: &Run) -> RunView {
             percent: said.percent,
             at: said.at.0,
         }),
+        question: run.open_question().map(question),
         usage: run.usage,
         created_at: run.created_at.0,
         started_at: run.started_at.map(|at| at.0),
@@ -47,6 +66,8 @@ pub(crate) fn run_detail(shared: &Shared, it: &Run) -> RunDetail {
         head_commit: it.head_commit.clone(),
         saved_ref: it.saved_ref.clone(),
         summary: it.summary.clone(),
+        questions: it.questions.iter().map(question).collect(),
+        phases_done: it.phases_done.iter().map(|claim| PhaseView { phase: claim.phase, title: claim.title.clone() }).collect(),
         checks: it.checks.clone(),
         refusals: it.refusals.clone(),
         merged_commit: it.merged_commit.clone(),

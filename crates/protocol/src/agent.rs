@@ -10,6 +10,16 @@ pub const MAX_SUMMARY: usize = 16_000;
 pub const MAX_ACTION: usize = 32_000;
 /// How many tasks a run's agent may ask for.
 pub const MAX_TASKS: usize = 10;
+/// The longest question to people, in bytes.
+pub const MAX_QUESTION: usize = 4_000;
+/// The longest answer that a question offers, in bytes.
+pub const MAX_CHOICE: usize = 200;
+/// How many answers a question may offer.
+pub const MAX_CHOICES: usize = 10;
+/// How many questions a run's agent may ask.
+pub const MAX_QUESTIONS: usize = 20;
+/// The longest answer, in bytes.
+pub const MAX_ANSWER: usize = 16_000;
 /// How much time passes between two words on how far it is, in milliseconds.
 pub const PROGRESS_EVERY_MS: i64 = 1_000;
 
@@ -82,4 +92,57 @@ pub enum HandedOver {
     Now,
     /// It ends its turn itself.
     AtTurnsEnd,
+}
+
+/// What comes of asking people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// They answered: this.
+    Answer(String),
+    /// Nobody has answered yet; the question stays open.
+    Open,
+}
+
+/// A plan, as the agent of one of its phases may know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgentPlan {
+    /// Its id.
+    pub plan: String,
+    /// What it is for.
+    pub description: String,
+    /// The phase that this run works on.
+    pub yours: Option<AgentPhase>,
+    /// The first phase that is neither done nor this run's, with all its text; none: nothing is left.
+    pub next: Option<AgentPhase>,
+    /// How many phases it has.
+    pub phases: usize,
+    /// How many are done.
+    pub phases_done: usize,
+    /// Those that are done, the last 100 of them.
+    pub done: Vec<AgentPhase>,
+    /// Those that this run has said to be done: they are when its work is accepted.
+    pub claimed: Vec<u32>,
+}
+
+/// A phase of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgentPhase {
+    /// Which, from 0.
+    pub phase: usize,
+    /// Its first line.
+    pub title: String,
+    /// All of it, where that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// What becomes of a phase that an agent says is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhaseDone {
+    /// It is ticked already.
+    Already,
+    /// It is the run's own: the run is handed over.
+    Own(HandedOver),
+    /// It is done when this run's work is accepted.
+    WithThisWork,
 }

@@ -4,11 +4,13 @@
 //! (no token, no host path but the project's own directory).
 
 mod accounts;
+mod questions;
 mod retention;
 mod sessions;
 
 pub use crate::status::{LogLine, PartState, PartView, ReadyView, ReloadView, StatusView};
 pub use accounts::{AccountChange, AccountView, NewAccount};
+pub use questions::{AnswerQuestion, AnswerView, PhaseView, ProgressView, QuestionView};
 pub use retention::{RetentionItem, RetentionKind, RetentionView};
 use serde::{Deserialize, Serialize};
 pub use sessions::{
@@ -126,6 +128,8 @@ pub struct RunView {
     pub green: Option<bool>,
     /// What its agent last said of how far it is.
     pub progress: Option<ProgressView>,
+    /// What its agent asks people now: `POST /api/v1/runs/{id}/answer`.
+    pub question: Option<QuestionView>,
     /// What the model cost.
     #[cfg_attr(feature = "openapi", schema(value_type = UsageView))]
     pub usage: Usage,
@@ -137,18 +141,6 @@ pub struct RunView {
     pub finished_at: Option<i64>,
     /// When its supervisor was heard last: what is shown was true then.
     pub heard_at: Option<i64>,
-}
-
-/// How far an agent says that it is: its own word.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ProgressView {
-    /// What it says.
-    pub text: String,
-    /// How much of the task is done, 0 to 100.
-    pub percent: Option<u8>,
-    /// When it said so, milliseconds since 1970 UTC.
-    pub at: i64,
 }
 
 /// The shape of usage on the wire.
@@ -185,6 +177,10 @@ pub struct RunDetail {
     pub saved_ref: Option<String>,
     /// The agent's last words.
     pub summary: Option<String>,
+    /// All that its agent asked people, in order.
+    pub questions: Vec<QuestionView>,
+    /// The other phases of its plan that its agent says this work does: they are completed with it when it is accepted.
+    pub phases_done: Vec<PhaseView>,
     /// What the checks did.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<CheckView>))]
     pub checks: Vec<CheckResult>,

@@ -26,6 +26,8 @@ pub struct StatusView {
     pub tasks: Vec<StateCount>,
     /// Live runs and how many there may be.
     pub live_runs: u32,
+    /// Runs whose agents ask people something, by id.
+    pub asking: Vec<String>,
     /// How many there may be.
     pub slots: u32,
     /// Write-backs that have not landed yet.

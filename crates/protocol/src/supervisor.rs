@@ -70,6 +70,9 @@ pub struct Hello {
     pub terminal_start: u64,
     /// The number of its last report.
     pub report_end: u64,
+    /// Whether it knows [`ToSupervisor::Question`] and [`ToSupervisor::Answer`].
+    #[serde(default)]
+    pub takes_questions: bool,
 }
 
 /// It lives, and uses this.
@@ -273,6 +276,19 @@ pub enum ToSupervisor {
         /// The number of the request that it came by, for the log.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
+    },
+    /// Which question of the agent's waits for a person: while one does, the end of a turn is not the end of the agent.
+    Question {
+        /// Its number; none: nothing is asked.
+        open: Option<u32>,
+    },
+    /// A person's answer that the agent has not got by its own call: told as a line is, once for each number, however often
+    /// it is sent. The question is open no more.
+    Answer {
+        /// The question's number.
+        question: u32,
+        /// What to tell.
+        text: String,
     },
     /// The terminal's size.
     Resize {

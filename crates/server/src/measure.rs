@@ -90,6 +90,7 @@ impl Measure {
             for (state, count) in &figures.runs {
                 metrics::gauge!("strawboss_runs", "state" => state.word()).set(*count as f64);
             }
+            metrics::gauge!("strawboss_questions").set(figures.questions as f64);
             metrics::gauge!("strawboss_queue_age_seconds").set(figures.queue_age_ms as f64 / 1000.0);
             metrics::gauge!("strawboss_outbox_age_seconds").set(figures.outbox_age_ms as f64 / 1000.0);
             metrics::gauge!("strawboss_supervisors").set(figures.supervisors as f64);

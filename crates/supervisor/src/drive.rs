@@ -100,6 +100,18 @@ pub(crate) async fn drive(site: &Site, env: &Env, orders: &AgentOrders) -> Resul
             site.note("the agent does not know that session any more: it starts a new one");
             continue;
         }
+        // One that ended while people were asked goes on with their answer.
+        let goes_on = matches!((&launch.io, &outcome), (LaunchIo::Pipes { .. }, Outcome::Complete { .. }));
+        if goes_on && agent.session().is_some() && site.asked.is_open() {
+            site.phase(Phase::Waiting);
+            while site.asked.is_open() {
+                tokio::select! {
+                    halt = site.halts.asked() => return Ok(Driven::Halted(halt)),
+                    () = site.inbox.changed() => {}
+                }
+            }
+            site.phase(Phase::Working);
+        }
         match (&outcome, agent.session(), site.inbox.take_say()) {
             (Outcome::Complete { .. }, Some(session), Some(said)) => {
                 resume = Some(session.to_owned());
@@ -155,6 +167,8 @@ struct Listener<'a> {
     lines: Lines,
     phase: Phase,
     turn_ended: bool,
+    /// The last one that ended did so with an error.
+    turn_failed: bool,
 }
 
 impl Listener<'_> {
@@ -183,6 +197,9 @@ impl Listener<'_> {
 
     /// Tells apart whether the agent works or waits for its provider.
     fn follow(&mut self, happened: &AgentEvent) {
+        if let AgentEvent::TurnEnded { is_error, .. } = happened {
+            self.turn_failed = *is_error;
+        }
         let phase = match happened {
             AgentEvent::RateLimited { .. } => Phase::Waiting,
             AgentEvent::Message { .. }
@@ -191,6 +208,10 @@ impl Listener<'_> {
             | AgentEvent::TurnEnded { is_error: false, .. } => Phase::Working,
             _ => return,
         };
+        self.move_to(phase);
+    }
+
+    fn move_to(&mut self, phase: Phase) {
         if phase != self.phase {
             self.phase = phase;
             self.site.phase(phase);
@@ -206,7 +227,8 @@ async fn pipes(site: &Site, env: &Env, launch: &Launch, first: Vec<u8>, agent: &
     let mut started = site.processes.start(&mut command)?;
     let mut input = Input { stdin: started.child.stdin.take(), pending: first };
     let (mut stdout, mut stderr) = (started.child.stdout.take(), started.child.stderr.take());
-    let mut listener = Listener { site, agent, lines: Lines::default(), phase: Phase::Working, turn_ended: false };
+    let mut listener =
+        Listener { site, agent, lines: Lines::default(), phase: Phase::Working, turn_ended: false, turn_failed: false };
     let (mut out, mut err) = (vec![0; READ], vec![0; READ]);
     let mut error_tail = Vec::new();
     let mut newlines = NewLines::default();
@@ -219,8 +241,14 @@ async fn pipes(site: &Site, env: &Env, launch: &Launch, first: Vec<u8>, agent: &
                 tell(site, listener.agent.told(&said));
                 input.pending.extend(listener.agent.say(&said));
                 listener.turn_ended = false;
+                listener.move_to(Phase::Working);
             }
-            let finished = listener.turn_ended && input.pending.is_empty();
+            let is_idle = listener.turn_ended && input.pending.is_empty();
+            let asks = is_idle && !listener.turn_failed && site.asked.is_open();
+            if asks {
+                listener.move_to(Phase::Waiting);
+            }
+            let finished = is_idle && !asks;
             if finished {
                 input.stdin = None;
             }

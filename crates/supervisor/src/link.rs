@@ -3,6 +3,7 @@
 //! What is sent waits in the [`Outbox`] and what comes in goes to [`Inbox`] and [`Halts`], so a connection may break at
 //! any point and the next one goes on where the control plane's greeting says.
 
+use crate::asked::Asked;
 use crate::complain::complain;
 use crate::halt::{Halt, Halts};
 use crate::inbox::Inbox;
@@ -58,13 +59,15 @@ pub(crate) struct Link {
     token: String,
     outbox: Arc<Outbox>,
     inbox: Arc<Inbox>,
+    asked: Arc<Asked>,
     halts: Arc<Halts>,
     orders: watch::Sender<Option<Orders>>,
 }
 
 impl Link {
-    pub(crate) fn new(door: PathBuf, token: String, outbox: Arc<Outbox>, inbox: Arc<Inbox>, halts: Arc<Halts>) -> Self {
-        Self { door, token, outbox, inbox, halts, orders: watch::Sender::new(None) }
+    pub(crate) fn new(door: PathBuf, token: String, ends: (Arc<Outbox>, Arc<Inbox>, Arc<Asked>), halts: Arc<Halts>) -> Self {
+        let (outbox, inbox, asked) = ends;
+        Self { door, token, outbox, inbox, asked, halts, orders: watch::Sender::new(None) }
     }
 
     /// Returns when there are orders.
@@ -129,6 +132,7 @@ impl Link {
             terminal_end: standing.terminal_end,
             terminal_start: standing.terminal_start,
             report_end: standing.report_end,
+            takes_questions: true,
         };
         socket.send(Message::text(serde_json::to_string(&FromSupervisor::Hello(hello))?)).await?;
         loop {
@@ -182,6 +186,15 @@ impl Link {
             ToSupervisor::Welcome(_) => bail!("a second greeting"),
             ToSupervisor::Ack { terminal, reports } => self.outbox.acknowledge(terminal, reports),
             ToSupervisor::Say { text, .. } => self.inbox.say(text),
+            ToSupervisor::Question { open } => {
+                self.asked.question(open);
+                self.inbox.look_again();
+            }
+            ToSupervisor::Answer { question, text } => {
+                if self.asked.answer(question) {
+                    self.inbox.say(text);
+                }
+            }
             ToSupervisor::Resize { cols, rows } => self.inbox.resize(cols, rows),
             ToSupervisor::Stop { grace_ms, cause } => {
                 if let Some(cause) = cause {

@@ -4,6 +4,7 @@
 //! Exit codes: 0 the work is over and everything was stored, or nothing was begun; 1 something failed (standard error
 //! says what); 2 wrong usage or environment; 3 somebody else took the control token first.
 
+mod asked;
 mod command;
 mod complain;
 mod completion;
@@ -28,6 +29,7 @@ mod token;
 mod work;
 mod workspace;
 
+use crate::asked::Asked;
 use crate::complain::complain;
 use crate::halt::{Halt, Halts};
 use crate::inbox::Inbox;
@@ -120,8 +122,9 @@ async fn supervise(place: Place) -> anyhow::Result<()> {
     let processes = Arc::new(Processes::new().context("listen for ended children")?);
     tokio::spawn(Arc::clone(&processes).reap_forever());
     let relay = relay::start(place.door.clone()).await.context("listen on the loopback")?;
-    let (outbox, inbox) = (Arc::new(Outbox::default()), Arc::new(Inbox::default()));
-    let link = Arc::new(Link::new(place.door.clone(), token, Arc::clone(&outbox), Arc::clone(&inbox), Arc::clone(&halts)));
+    let (outbox, inbox, asked) = (Arc::new(Outbox::default()), Arc::new(Inbox::default()), Arc::new(Asked::default()));
+    let ends = (Arc::clone(&outbox), Arc::clone(&inbox), Arc::clone(&asked));
+    let link = Arc::new(Link::new(place.door.clone(), token, ends, Arc::clone(&halts)));
     tokio::spawn({
         let link = Arc::clone(&link);
         async move { link.keep().await }
@@ -133,13 +136,13 @@ async fn supervise(place: Place) -> anyhow::Result<()> {
     };
     let limit = Duration::from_millis(orders.timeout_ms);
     tokio::spawn({
-        let halts = Arc::clone(&halts);
+        let (halts, asked) = (Arc::clone(&halts), Arc::clone(&asked));
         async move {
-            tokio::time::sleep(limit).await;
+            asked.limit(limit).await;
             halts.ask(Halt::TimedOut { limit });
         }
     });
-    let site = Arc::new(Site { place, orders, relay, outbox, inbox, halts, processes });
+    let site = Arc::new(Site { place, orders, relay, outbox, inbox, asked, halts, processes });
     tokio::spawn(measure::forever(Arc::clone(&site)));
     let end = tokio::select! {
         end = work::carry_out(&site) => Some(end),

@@ -1,5 +1,6 @@
 //! Everything that the parts of the work share.
 
+use crate::asked::Asked;
 use crate::halt::Halts;
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
@@ -17,6 +18,7 @@ pub(crate) struct Site {
     pub(crate) relay: String,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) inbox: Arc<Inbox>,
+    pub(crate) asked: Arc<Asked>,
     pub(crate) halts: Arc<Halts>,
     pub(crate) processes: Arc<Processes>,
 }
@@ -24,6 +26,7 @@ pub(crate) struct Site {
 impl Site {
     /// Reports that the next thing begins.
     pub(crate) fn phase(&self, phase: Phase) {
+        self.asked.waits(phase == Phase::Waiting);
         self.outbox.report(ReportBody::Phase { phase });
     }
 

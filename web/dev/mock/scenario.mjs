@@ -148,6 +148,8 @@ function run(now, of, given, more = {}) {
     head_commit: null,
     saved_ref: null,
     summary: null,
+    questions: [],
+    phases_done: [],
     checks: [],
     refusals: [],
     merged_commit: null,
@@ -293,6 +295,35 @@ export function scenario(now) {
       created_at: now - 9 * M,
       started_at: now - 8.7 * M,
     }),
+  );
+  const naming = add({
+    id: "antenna-31",
+    project: "Antenna",
+    action: "Rename the sensor's units as the standard has them",
+    state: "running",
+    priority: 3,
+    updated_at: now - 4 * M,
+  });
+  const question = {
+    number: 1,
+    text: "Two services still read the old names. Shall both be kept for a release, or only the new ones?",
+    choices: ["Keep both for a release", "Only the new ones"],
+    at: now - M,
+    answer: null,
+  };
+  runs.push(
+    run(
+      now,
+      naming,
+      {
+        state: "waiting",
+        waiting_for: "an answer to its question",
+        progress: { text: "The names are collected; both readers are found.", percent: 40, at: now - 2 * M },
+        question,
+        usage: usage(12, 6_100, 3_050, 80_300, 91_000),
+      },
+      { questions: [question] },
+    ),
   );
   const links = add({
     id: "docs-4",

@@ -97,6 +97,11 @@ export async function startMock(options = {}) {
     ["GET", /^\/api\/v1\/runs\/([^/]+)\/events$/, ([id = ""], _body, query) => eventsOf(world, id, query)],
     ["GET", /^\/api\/v1\/runs\/([^/]+)\/diff$/, ([id = ""]) => world.diff(id)],
     ["POST", /^\/api\/v1\/runs\/([^/]+)\/stop$/, ([id = ""]) => stop(world, world.run(id).run.task)],
+    [
+      "POST",
+      /^\/api\/v1\/runs\/([^/]+)\/answer$/,
+      ([id = ""], body) => answerQuestion(world, id, Number(body.question), String(body.text)),
+    ],
     ["POST", /^\/api\/v1\/runs\/([^/]+)\/say$/, ([id = ""], body) => say(world, id, String(body.text))],
     ["GET", /^\/api\/v1\/reviews$/, () => inReview(world).map((task) => world.review(task))],
     ["GET", /^\/api\/v1\/reviews\/([^/]+)$/, ([id = ""]) => world.review(world.task(id))],
@@ -334,6 +339,23 @@ function say(/** @type {World} */ world, /** @type {string} */ id, /** @type {st
   world.print(id, `\n\x1b[33m› ${text}\x1b[0m\n`);
   world.report(id, { kind: "agent", event: { event: "told", text }, raw: null });
   return undefined;
+}
+
+function answerQuestion(
+  /** @type {World} */ world,
+  /** @type {string} */ id,
+  /** @type {number} */ question,
+  /** @type {string} */ text,
+) {
+  const detail = world.run(id);
+  const asked = detail.questions.find((one) => one.number === question);
+  if (!asked || asked.answer)
+    throw new Refused(409, "conflict", `Question ${question} of ${id} is open no more.`, "Reload the page.");
+  asked.answer = { text, by: "you", at: Date.now(), told_at: Date.now() };
+  Object.assign(detail.run, { state: "working", waiting_for: null, question: null });
+  world.report(id, { kind: "agent", event: { event: "told", text }, raw: null });
+  world.touch(world.task(detail.run.task), {});
+  return detail.run;
 }
 
 function approve(/** @type {World} */ world, /** @type {string} */ id) {

@@ -9,7 +9,7 @@ import { script, SHELL_GREETING } from "./transcript.mjs";
 /** @typedef {Schemas["Event"]} ServerEvent */
 /** @typedef {import("./transcript.mjs").Step} Step */
 
-const SLOTS = 4;
+const SLOTS = 5;
 
 /** An error of the API. */
 export class Refused extends Error {
@@ -196,6 +196,7 @@ export class World {
       sources: this.sources,
       tasks: [...counts].map(([state, count]) => ({ state, count })),
       live_runs: this.liveRuns(),
+      asking: [...this.runs.values()].filter(({ run }) => run.question).map(({ run }) => run.id),
       slots: SLOTS,
       outbox_waiting: 0,
       paused: null,
@@ -276,6 +277,8 @@ export class World {
       head_commit: null,
       saved_ref: null,
       summary: null,
+      questions: [],
+      phases_done: [],
       checks: [],
       refusals: [],
       merged_commit: null,

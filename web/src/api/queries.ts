@@ -168,6 +168,18 @@ export function useSay() {
   });
 }
 
+export function useAnswer() {
+  return useAction<{ id: string; question: number; text: string }>({
+    what: "answer the agent",
+    run: ({ id, question, text }) =>
+      unwrap<unknown>(
+        api.POST("/api/v1/runs/{id}/answer", { params: { path: { id } }, body: { question, text } }),
+      ),
+    done: "Answered. The agent goes on.",
+    changes: ({ id }) => [keys.run(id)],
+  });
+}
+
 export function useApproveReview() {
   return useAction<{ task: string; run: string }>({
     what: "approve the work",

@@ -6,6 +6,7 @@ const link = process.env.STRAWBOSS_LINK ?? "";
 const browser = await launch();
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
 page.setDefaultTimeout(90_000);
+/** @type {string[]} */
 const wrong = [];
 page.on("pageerror", (error) => wrong.push(error.message));
 try {

@@ -140,6 +140,8 @@ async fn past(store: &SqlStore, number: u64) -> Result<()> {
         heard_at: Some(at),
         progress: None,
         tasks_created: Vec::new(),
+        questions: Vec::new(),
+        phases_done: Vec::new(),
         discarded_at: None,
         recording_removed_at: None,
         reports_removed_at: None,

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::{
-    Backlog, BacklogStatus, Reading, SourceItem, SourceProblem, WriteBack, WriteBackError, WriteOutcome,
+    Backlog, BacklogStatus, Outline, OutlinePhase, Reading, SourceItem, SourceProblem, WriteBack, WriteBackError, WriteOutcome,
 };
 
 /// An entry of `backlogs:` of type `plan`.
@@ -142,6 +142,15 @@ impl Backlog for PlanBacklog {
                 },
             },
         }
+    }
+
+    async fn outline(&self, native_ref: &str) -> Result<Option<Outline>, String> {
+        let (native_ref, project) = (native_ref.to_owned(), self.project.clone());
+        let outlined =
+            self.alone(move |path| load(path).map(|loaded| outline(&loaded.book, project.as_ref(), &native_ref))).await;
+        outlined
+            .and_then(|outlined| outlined)
+            .map_err(|error| format!("Cannot read the plans `{}`: {error}. {}", self.file, error.fix()))
     }
 
     async fn changed(&self) {
@@ -307,6 +316,23 @@ fn phases(listing: &mut Listing, at: usize, plan: &Plan, project: Option<&Projec
         }
         before = Some(native_ref);
     }
+}
+
+/// The open plan that a phase is of.
+fn outline(book: &Book, project: Option<&ProjectName>, native_ref: &str) -> Option<Outline> {
+    let rows = list(book, project).rows;
+    let at = rows.iter().find(|row| row.native_ref == native_ref)?.plan;
+    let names: HashMap<usize, String> =
+        rows.into_iter().filter(|row| row.plan == at).map(|row| (row.phase, row.native_ref)).collect();
+    let plan = &book.plans[at];
+    let phases = plan.phases.iter().enumerate().map(|(index, phase)| OutlinePhase {
+        // One with a flaw has no name, and nobody works on it.
+        native_ref: names.get(&index).cloned().unwrap_or_default(),
+        title: phase.read().title.to_owned(),
+        text: with_id(&phase.text, &plan.id),
+        done: phase.done,
+    });
+    Some(Outline { id: plan.id.clone(), description: plan.description.clone(), phases: phases.collect() })
 }
 
 /// An id as a part of a name: what parts names does not stand in it.

@@ -7,7 +7,7 @@ use crate::link::{GitAccess, Reach};
 use crate::rescue::{self, Saved};
 use crate::sandbox::{self, Over, Plan, Raised};
 use crate::shared::Shared;
-use crate::{fault, prompt, shells};
+use crate::{fault, prompt, questions, shells};
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_core::policy;
@@ -156,7 +156,11 @@ async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
             _ if run.session => String::new(),
             Some(_) => {
                 let comment = task.resume.as_ref().and_then(|resume| resume.comment.as_deref());
-                prompt::resumed(task, project, &run.branch, comment, session.is_some(), mode)
+                let resumed = prompt::resumed(task, project, &run.branch, comment, session.is_some(), mode);
+                match asked_before(shared, earlier.clone()).await? {
+                    Some(asked) => format!("{resumed}\n\n{asked}"),
+                    None => resumed,
+                }
             }
             None => prompt::first(task, project, &run.branch, mode),
         },
@@ -203,6 +207,20 @@ async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
     Ok(sandbox::raise(shared, plan, make).await?)
 }
 
+/// What is left of the questions of the last run before this one whose agent was at work.
+async fn asked_before(shared: &Shared, mut earlier: Option<Run>) -> Result<Option<String>, StepError> {
+    while let Some(run) = earlier {
+        if run.started_at.is_some() {
+            return Ok(questions::left_over(&run));
+        }
+        earlier = match &run.resumes {
+            Some(before) => shared.parts.store.run(before).await?,
+            None => None,
+        };
+    }
+    Ok(None)
+}
+
 /// The commit that the workspace starts from when it is not on the volume, and a ref that has it.
 async fn start_of(
     mirror: &Mirror,
@@ -235,7 +253,8 @@ async fn watch(shared: &Arc<Shared>, work: &Work, raised: &Raised, wake: &Notify
             return Ok(stop(shared, raised, &mut over).await);
         }
         let since = run.started_at.unwrap_or(run.created_at);
-        let left = limit - shared.now().ms_since(since);
+        let now = shared.now();
+        let left = limit.saturating_add(run.asked_ms(now)) - now.ms_since(since);
         if left <= 0 {
             request_stop(shared, &work.run.id, StopReason::Timeout).await?;
             continue;

@@ -153,7 +153,8 @@ pub(super) async fn checked(shared: &Arc<Shared>, work: &Work, head: &str, resul
         task.submit(now)?;
         let changed = run.head_commit != run.base_commit;
         match project.review {
-            ReviewMode::Auto if run.is_green() && changed => run.approved_at = Some(now),
+            // Green checks say nothing of phases that the run was not made for: a person looks at those.
+            ReviewMode::Auto if run.is_green() && changed && run.phases_done.is_empty() => run.approved_at = Some(now),
             ReviewMode::Auto if !run.is_green() && task.sent_back + 1 < project.tries => {
                 task.sent_back += 1;
                 task.send_back(prompt::red_checks(run), now)?;

@@ -129,8 +129,9 @@ impl Ground {
         change(&mut project);
         let command = Some("true".to_owned());
         let shell = AgentEntry { kind: AgentKind::Shell, command, tool_dir: None, version: None, unusable: None };
-        let catalog =
-            Catalog { projects: [(name, project)].into(), models: BTreeMap::new(), agents: [(AgentKind::Shell, shell)].into() };
+        let claude = AgentEntry { kind: AgentKind::Claude, command: None, ..shell.clone() };
+        let agents = [(AgentKind::Shell, shell), (AgentKind::Claude, claude)].into();
+        let catalog = Catalog { projects: [(name, project)].into(), models: BTreeMap::new(), agents };
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
         let supervisor = Tool { name: "supervisor".to_owned(), dir: dir.path().to_owned() };
@@ -288,7 +289,14 @@ impl Played {
     /// Connects and says hello; refused when there is no such door, or the connection is closed at once.
     pub(crate) async fn dial(engine: &Engine, sandbox: SandboxId, token: String) -> Result<Self, ()> {
         let mut link = engine.door_connect(&sandbox, &token).map_err(|_| ())?;
-        let hello = Hello { version: VERSION, has_orders: false, terminal_end: 0, terminal_start: 0, report_end: 0 };
+        let hello = Hello {
+            version: VERSION,
+            has_orders: false,
+            terminal_end: 0,
+            terminal_start: 0,
+            report_end: 0,
+            takes_questions: true,
+        };
         say(&link, &FromSupervisor::Hello(hello)).await;
         let Some(ToLink::Text(text)) = soon("the welcome", link.outgoing.recv()).await else { return Err(()) };
         let ToSupervisor::Welcome(welcome) = serde_json::from_str(&text).unwrap() else { panic!("no welcome: {text}") };
@@ -352,6 +360,24 @@ impl Played {
         let mut frame = offset.to_be_bytes().to_vec();
         frame.extend_from_slice(bytes);
         self.link.incoming.send(FromLink::Binary(Bytes::from(frame))).await.is_ok()
+    }
+
+    /// Waits until it is told something that fits.
+    pub(crate) async fn until_told<T>(&mut self, what: &str, fits: impl Fn(&ToSupervisor) -> Option<T>) -> T {
+        soon(what, async {
+            loop {
+                match self.link.outgoing.recv().await {
+                    Some(ToLink::Text(text)) => {
+                        if let Some(found) = fits(&serde_json::from_str(&text).unwrap()) {
+                            return found;
+                        }
+                    }
+                    Some(ToLink::Binary(_)) => {}
+                    None => panic!("the connection was closed"),
+                }
+            }
+        })
+        .await
     }
 
     /// Waits until it is told to stop.

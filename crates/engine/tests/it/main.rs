@@ -6,6 +6,8 @@ mod clock;
 mod desk;
 mod ground;
 mod lasting;
+mod phases;
+mod questions;
 mod rescues;
 mod retention;
 mod rows;

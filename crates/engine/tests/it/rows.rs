@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::{
-    Backlog, BacklogStatus, Reading, SourceItem, SourceProblem, WriteBack, WriteBackError, WriteOutcome,
+    Backlog, BacklogStatus, Outline, OutlinePhase, Reading, SourceItem, SourceProblem, WriteBack, WriteBackError, WriteOutcome,
 };
 use strawboss_engine::Source;
 use tokio::sync::Notify;
@@ -45,6 +45,15 @@ impl Rows {
         };
         *self.items.lock().unwrap() = actions.iter().map(item).collect();
         self.changed.notify_one();
+    }
+
+    /// The phases of a plan, each after the one before.
+    pub(crate) fn plan(&self, phases: &[&str]) {
+        self.set(phases);
+        let mut items = self.items.lock().unwrap();
+        for at in 1..items.len() {
+            items[at].depends_on = vec![items[at - 1].native_ref.clone()];
+        }
     }
 
     /// A ticket of a tracker, new or as it reads now.
@@ -104,6 +113,18 @@ impl Backlog for Rows {
             return Reading::Unreadable { problem };
         }
         Reading::Items { items: self.items.lock().unwrap().clone(), problems: Vec::new() }
+    }
+
+    async fn outline(&self, native_ref: &str) -> Result<Option<Outline>, String> {
+        let items = self.items.lock().unwrap();
+        let phases = items.iter().map(|item| OutlinePhase {
+            native_ref: item.native_ref.clone(),
+            title: item.action.clone(),
+            text: format!("{} in full", item.action),
+            done: item.status == BacklogStatus::Completed,
+        });
+        let outline = Outline { id: "move".to_owned(), description: "Move".to_owned(), phases: phases.collect() };
+        Ok(outline.phases.iter().any(|phase| phase.native_ref == native_ref).then_some(outline))
     }
 
     async fn changed(&self) {

@@ -13,16 +13,20 @@ use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolResult, ContentBlock, Implementation, ServerCapabilities, ServerConfig};
 use rmcp::schemars::{self, JsonSchema};
+use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+use rmcp::{RoleServer, ServerHandler, tool, tool_handler, tool_router};
 use serde::Deserialize;
 use std::sync::{Arc, LazyLock};
 use strawboss_engine::Refused;
-use strawboss_protocol::agent::{AgentNewTask, HandedOver};
+use strawboss_protocol::agent::{AgentNewTask, Asked, HandedOver, PhaseDone};
 
 /// The longest request, in bytes: the longest text of a tool, escaped, and what is around it.
 const MAX_REQUEST: usize = 256 * 1024;
+
+const HANDED_OVER: &str = "Handed over: the work is saved, checked and shown to people. Do nothing more.";
+const END_YOUR_TURN: &str = "The summary is kept. End your turn now: the work is then saved, checked and shown to people.";
 
 /// Made once: the arguments' schemas are always the same.
 static ROUTER: LazyLock<ToolRouter<Tools>> = LazyLock::new(Tools::tool_router);
@@ -83,6 +87,24 @@ struct Create {
     depends_on: Vec<String>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+struct Ask {
+    /// The question, complete enough for somebody who has not followed your work. At most 4000 bytes.
+    question: String,
+    /// Up to 10 answers to choose from, of 200 bytes at most; people may answer something else.
+    #[serde(default)]
+    choices: Vec<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Phase {
+    /// Which phase, from 0, as `plan_next` numbers them.
+    phase: u32,
+    /// What was done and what a reviewer should know. At most 16000 bytes.
+    #[serde(default)]
+    summary: String,
+}
+
 #[tool_router]
 impl Tools {
     /// The task you work at: its key, text, project and branch, the checks that must pass, what it depends on, where it
@@ -105,10 +127,8 @@ impl Tools {
     async fn complete_task(&self, Parameters(said): Parameters<Complete>) -> CallToolResult {
         let handed = self.door.context.host.agent_complete(&self.door.sandbox, &said.summary).await;
         let told = handed.map(|handed| match handed {
-            HandedOver::Now => "Handed over: the work is saved, checked and shown to people. Do nothing more.",
-            HandedOver::AtTurnsEnd => {
-                "The summary is kept. End your turn now: the work is then saved, checked and shown to people."
-            }
+            HandedOver::Now => HANDED_OVER,
+            HandedOver::AtTurnsEnd => END_YOUR_TURN,
         });
         answered("complete_task", told.map(str::to_owned))
     }
@@ -120,6 +140,52 @@ impl Tools {
         let new = AgentNewTask { action: new.action, priority: new.priority, depends_on: new.depends_on };
         let created = self.door.context.host.agent_create(&self.door.sandbox, new).await;
         answered("create_task", created.map(|id| format!("{id} is noted and waits for a person's approval.")))
+    }
+
+    /// Ask the people who gave you the task, when only they can decide. The answer is the result, if it comes within a minute; else
+    /// end your turn, and it opens the next one. The same question in the same words is never asked twice: it waits again, or
+    /// gives the answer.
+    #[tool]
+    async fn ask_human(&self, Parameters(ask): Parameters<Ask>, context: RequestContext<RoleServer>) -> CallToolResult {
+        let asked = self.door.context.host.agent_ask(&self.door.sandbox, &ask.question, &ask.choices);
+        let asked = tokio::select! {
+            asked = asked => asked,
+            // Whoever asked hears nothing of it any more: the answer must go another way.
+            () = context.ct.cancelled() => Ok(Asked::Open),
+        };
+        let told = asked.map(|asked| match asked {
+            Asked::Answer(answer) => answer,
+            Asked::Open => {
+                "Nobody has answered yet. The question stays open and people see it. Do what does not depend on it; if nothing \
+                 is left, end your turn now: the answer opens your next one. Your work is not taken as finished meanwhile. \
+                 To wait here again, ask in the same words."
+                    .to_owned()
+            }
+        });
+        answered("ask_human", told)
+    }
+
+    /// The plan that your task is a phase of: what is done, which phase is yours, and the next open one with its text.
+    #[tool]
+    async fn plan_next(&self) -> CallToolResult {
+        let plan = self.door.context.host.agent_plan(&self.door.sandbox).await;
+        answered("plan_next", plan.map(|plan| serde_json::to_string_pretty(&plan).unwrap_or_default()))
+    }
+
+    /// Say that a phase of your plan is done. For your own phase this is `complete_task`; another one, that your work does
+    /// too, is completed when a person accepts your work.
+    #[tool]
+    async fn plan_done(&self, Parameters(said): Parameters<Phase>) -> CallToolResult {
+        let done = self.door.context.host.agent_phase_done(&self.door.sandbox, said.phase, &said.summary).await;
+        let told = done.map(|done| match done {
+            PhaseDone::Already => "That phase is done already.",
+            PhaseDone::Own(HandedOver::Now) => HANDED_OVER,
+            PhaseDone::Own(HandedOver::AtTurnsEnd) => END_YOUR_TURN,
+            PhaseDone::WithThisWork => {
+                "Noted: that phase is completed when a person accepts your work. Go on, and hand over your own phase at the end."
+            }
+        });
+        answered("plan_done", told.map(str::to_owned))
     }
 }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use strawboss_core::{SandboxId, TaskId};
 use strawboss_engine::link::{GitAccess, Reach, SupervisorLink};
 use strawboss_engine::{Engine, Refused};
-use strawboss_protocol::agent::{AgentNewTask, AgentTask, HandedOver};
+use strawboss_protocol::agent::{AgentNewTask, AgentPlan, AgentTask, Asked, HandedOver, PhaseDone};
 use strawboss_protocol::supervisor::TokenGrant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OnceCell, Semaphore};
@@ -59,6 +59,12 @@ pub trait DoorHost: Send + Sync {
     async fn agent_complete(&self, sandbox: &SandboxId, summary: &str) -> Result<HandedOver, Refused>;
     /// Its agent asks for another task.
     async fn agent_create(&self, sandbox: &SandboxId, new: AgentNewTask) -> Result<TaskId, Refused>;
+    /// Its agent asks people, and offers answers. Returns when there is an answer, or after a while.
+    async fn agent_ask(&self, sandbox: &SandboxId, question: &str, choices: &[String]) -> Result<Asked, Refused>;
+    /// The plan that its task is a phase of.
+    async fn agent_plan(&self, sandbox: &SandboxId) -> Result<AgentPlan, Refused>;
+    /// Its agent says that a phase of it is done.
+    async fn agent_phase_done(&self, sandbox: &SandboxId, phase: u32, summary: &str) -> Result<PhaseDone, Refused>;
 }
 
 #[async_trait::async_trait]
@@ -93,6 +99,18 @@ impl DoorHost for Engine {
 
     async fn agent_create(&self, sandbox: &SandboxId, new: AgentNewTask) -> Result<TaskId, Refused> {
         self.agent_create(sandbox, new).await
+    }
+
+    async fn agent_ask(&self, sandbox: &SandboxId, question: &str, choices: &[String]) -> Result<Asked, Refused> {
+        self.agent_ask(sandbox, question, choices).await
+    }
+
+    async fn agent_plan(&self, sandbox: &SandboxId) -> Result<AgentPlan, Refused> {
+        self.agent_plan(sandbox).await
+    }
+
+    async fn agent_phase_done(&self, sandbox: &SandboxId, phase: u32, summary: &str) -> Result<PhaseDone, Refused> {
+        self.agent_phase_done(sandbox, phase, summary).await
     }
 }
 

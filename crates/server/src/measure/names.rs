@@ -71,6 +71,7 @@ pub const METRICS: &[Metric] = &[
     gauge("strawboss_tasks", &[("state", "every state of a task")], "Tasks by state."),
     gauge("strawboss_queue_age_seconds", &[], "How long the oldest queued task has been queued; 0 when none is."),
     gauge("strawboss_runs", &[("state", "`starting`, `preparing`, `working`, `waiting`, `checking`")], "Live runs by state."),
+    gauge("strawboss_questions", &[], "Questions of agents that wait for people."),
     gauge("strawboss_runs_live", &[], "Runs that hold a slot."),
     gauge("strawboss_slots", &[], "Runs that there may be at once."),
     counter(

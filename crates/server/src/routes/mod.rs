@@ -56,6 +56,7 @@ pub(crate) fn guarded() -> OpenApiRouter<AppState> {
         .routes(routes!(runs::run_terminal))
         .routes(routes!(runs::run_stop))
         .routes(routes!(runs::run_say))
+        .routes(routes!(runs::run_answer))
         .routes(routes!(reviews::review_list))
         .routes(routes!(reviews::review_show))
         .routes(routes!(reviews::review_diff))

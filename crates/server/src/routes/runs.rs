@@ -1,6 +1,7 @@
 //! `/api/v1/runs`.
 
 use super::{BodyErrors, CommandErrors, FindErrors, ReadErrors};
+use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, JsonBody, QueryOf};
 use crate::recording::Recording;
@@ -12,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use strawboss_core::{RunId, TaskId};
-use strawboss_protocol::api::{DiffView, Page, RunDetail, RunEvent, RunView, Say};
+use strawboss_protocol::api::{AnswerQuestion, DiffView, Page, RunDetail, RunEvent, RunView, Say};
 
 /// How many runs or reports come when nothing else is asked for.
 const PAGE: u32 = 100;
@@ -171,4 +172,21 @@ pub(crate) async fn run_say(
     let engine = state.engine.clone();
     state.carry_out(async move { engine.run_say(&id, &say.text).await }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Answers what a run's agent asks people.
+///
+/// The agent goes on with it, and is told who answered. A question is answered once: a second answer, and one to a question that is
+/// open no more, is refused (409).
+#[utoipa::path(post, path = "/api/v1/runs/{id}/answer", tag = "runs", request_body = AnswerQuestion,
+    params(("id" = String, Path, description = "The run's id")), responses((status = 200, body = RunView), BodyErrors))]
+pub(crate) async fn run_answer(
+    State(state): State<AppState>,
+    caller: Caller,
+    Id(id): Id<RunId>,
+    JsonBody(answer): JsonBody<AnswerQuestion>,
+) -> Result<Json<RunView>, ApiError> {
+    let engine = state.engine.clone();
+    let answered = async move { engine.run_answer(&id, answer.question, &answer.text, &caller.token.label).await };
+    Ok(Json(state.carry_out(answered).await?))
 }

@@ -61,7 +61,7 @@ async fn an_agent_asks_and_tells() {
     let tools = soon("the list", client.list_all_tools()).await.unwrap();
     let mut names: Vec<&str> = tools.iter().map(|tool| &*tool.name).collect();
     names.sort_unstable();
-    assert_eq!(names, ["complete_task", "create_task", "get_task", "report_progress"]);
+    assert_eq!(names, ["ask_human", "complete_task", "create_task", "get_task", "plan_done", "plan_next", "report_progress"]);
     assert!(tools.iter().all(|tool| tool.description.as_ref().is_some_and(|words| words.len() > 40)), "each says what it is for");
 
     let task = call(&client, "get_task", json!({})).await.unwrap();
@@ -94,6 +94,11 @@ async fn what_is_refused_says_why_and_what_is_broken_stays_here() {
         ("report_progress", json!({ "text": "x", "percent": -1 })),
         ("report_progress", json!({ "text": "x", "percent": 256 })),
         ("create_task", json!({ "action": null })),
+        ("ask_human", json!({ "choices": ["Latin"] })),
+        ("ask_human", json!({ "question": "x", "choices": "Latin" })),
+        ("plan_done", json!({})),
+        ("plan_done", json!({ "phase": -1 })),
+        ("plan_done", json!({ "phase": 7 })),
         ("no_such_tool", json!({})),
     ] {
         let answer = call(&client, tool, arguments.clone()).await;
@@ -147,4 +152,49 @@ async fn checks_have_no_tools() {
     let ask = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"get_task","arguments":{}}}"#;
     assert!(post(&door, "", ask).await.starts_with("HTTP/1.1 404"));
     assert_eq!(*host.heard.lock().unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_agent_asks_people_and_for_its_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Arc::new(host());
+    let door = open_door(dir.path(), host.clone()).await;
+    let client = client(&door).await;
+    let asked = call(&client, "ask_human", json!({ "question": "Which tongue?", "choices": ["Latin", "Greek"] })).await.unwrap();
+    assert_eq!((asked.is_error, text(&asked)), (Some(false), "Latin".to_owned()));
+    let open = text(&call(&client, "ask_human", json!({ "question": "nobody" })).await.unwrap());
+    assert!(open.contains("stays open") && open.contains("end your turn"), "{open}");
+    let plan: Value = serde_json::from_str(&text(&call(&client, "plan_next", json!({})).await.unwrap())).unwrap();
+    assert_eq!((&plan["plan"], &plan["phases"]), (&json!(format!("plan of {SANDBOX}")), &json!(2)));
+    for (phase, words) in [(0, "already"), (1, "End your turn"), (2, "when a person accepts")] {
+        let done = text(&call(&client, "plan_done", json!({ "phase": phase })).await.unwrap());
+        assert!(done.contains(words), "{phase}: {done}");
+    }
+    let heard = host.heard.lock().unwrap().clone();
+    assert_eq!(heard[0], format!("{SANDBOX} wants to know Which tongue? [\"Latin\", \"Greek\"]"));
+}
+
+#[tokio::test]
+async fn a_call_whose_client_is_gone_is_waited_for_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Arc::new(host());
+    let door = open_door(dir.path(), host.clone()).await;
+    let ask =
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"ask_human","arguments":{"question":"for ever"}}}"#;
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\n\
+         content-length: {}\r\n\r\n{ask}",
+        ask.len()
+    );
+    let mut stream = door.connect().await;
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let heard = async |count: usize| {
+        while host.heard.lock().unwrap().len() < count {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    soon("it is asked", heard(1)).await;
+    drop(stream);
+    soon("it is given up", heard(2)).await;
+    assert_eq!(host.heard.lock().unwrap()[1], "gone");
 }

@@ -52,8 +52,14 @@ async fn what_a_sandbox_cannot_have_done_is_not_believed() {
     let own = format!("refs/heads/strawboss/{}", run.task());
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let green = CheckResult { command: "true".to_owned(), exit_code: Some(0), duration_ms: 1, output_tail: String::new() };
-    let hello =
-        FromSupervisor::Hello(Hello { version: VERSION, has_orders: true, terminal_end: 0, terminal_start: 0, report_end: 0 });
+    let hello = FromSupervisor::Hello(Hello {
+        version: VERSION,
+        has_orders: true,
+        terminal_end: 0,
+        terminal_start: 0,
+        report_end: 0,
+        takes_questions: true,
+    });
     let lies = [
         ("green checks from the agent's sandbox", report(1, ReportBody::Check { index: 0, result: green })),
         ("a push to the target", report(1, pushed("refs/heads/main", commit))),

@@ -2,7 +2,9 @@
 
 use strawboss_core::backlog::{BacklogStatus, SourceLink, Ticket, TicketTrigger};
 use strawboss_core::project::{AgentKind, AgentMode};
-use strawboss_core::run::{CheckResult, Progress, Refusal, Run, RunOutcome, RunState, Sandbox, StopReason, Usage};
+use strawboss_core::run::{
+    Answer, CheckResult, PhaseClaim, Progress, Question, Refusal, Run, RunOutcome, RunState, Sandbox, StopReason, Usage,
+};
 use strawboss_core::runner::Purpose;
 use strawboss_core::session::ShellSession;
 use strawboss_core::store::{ChangeSet, NewMessage, Store, StoreError, StoredReport};
@@ -91,6 +93,8 @@ pub fn run(task: &Task, attempt: u32) -> Run {
         heard_at: None,
         progress: None,
         tasks_created: Vec::new(),
+        questions: Vec::new(),
+        phases_done: Vec::new(),
         discarded_at: None,
         recording_removed_at: None,
         reports_removed_at: None,
@@ -241,6 +245,15 @@ pub fn full_run(task: &Task, attempt: u32) -> Run {
         heard_at: Some(Timestamp(3)),
         progress: Some(Progress { text: HARD_TEXT.to_owned(), percent: Some(100), at: Timestamp(i64::MAX) }),
         tasks_created: vec![task.id.clone()],
+        questions: vec![Question {
+            number: 1,
+            text: HARD_TEXT.to_owned(),
+            choices: vec![HARD_TEXT.to_owned()],
+            at: Timestamp(0),
+            answer: Some(Answer { text: HARD_TEXT.to_owned(), by: "admin".to_owned(), at: Timestamp(i64::MAX) }),
+            told_at: Some(Timestamp(1)),
+        }],
+        phases_done: vec![PhaseClaim { native_ref: HARD_TEXT.to_owned(), phase: u32::MAX, title: String::new() }],
         discarded_at: Some(Timestamp(6)),
         recording_removed_at: Some(Timestamp(7)),
         reports_removed_at: Some(Timestamp(8)),

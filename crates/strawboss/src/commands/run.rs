@@ -15,7 +15,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 use strawboss_core::run::CheckResult;
 use strawboss_core::{RunOutcome, RunState};
-use strawboss_protocol::api::{Page, RunDetail, RunEvent, RunView};
+use strawboss_protocol::api::{AnswerQuestion, Page, RunDetail, RunEvent, RunView};
 
 /// How long is waited before a broken stream is asked for again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -98,6 +98,28 @@ Examples:
         #[arg(value_name = "TEXT", allow_hyphen_values = true)]
         text: String,
     },
+    /// Answer what a run's agent asks
+    #[command(after_help = "\
+The run waits until its question is answered; `strawboss run show` says what it asks. One of the answers that it offers is given
+by its words, and any other may be given.
+
+Examples:
+  strawboss run answer antenna-3.1 \"Keep the old name\"
+  strawboss run answer antenna-3.1 --question 2 - <answer.txt")]
+    Answer {
+        /// The run's id
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// The answer; `-` reads it from standard input
+        #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+        text: String,
+        /// The question that is meant, by its number; refused if it is open no more. Without it: whatever is asked now
+        #[arg(long, value_name = "NUMBER")]
+        question: Option<u32>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what a run changed
     Diff {
         /// The run's id
@@ -142,6 +164,7 @@ pub(crate) async fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, 
             output::note("said");
             Ok(ExitStatus::Success)
         }
+        RunCommand::Answer { run, text, question, json } => answer(&api, &run, text, question, json).await,
         RunCommand::Diff { run, json } => {
             super::review::diff(&api, &format!("/api/v1/runs/{}/diff", part(&run)), false, json).await
         }
@@ -155,6 +178,26 @@ pub(crate) async fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, 
             Ok(ExitStatus::Success)
         }
     }
+}
+
+async fn answer(api: &Api, run: &str, text: String, question: Option<u32>, json: bool) -> Result<ExitStatus, Failure> {
+    let text = super::task::text_or_stdin(text)?;
+    let question = match question {
+        Some(question) => question,
+        None => detail(api, run).await?.value.run.question.map(|asked| asked.number).ok_or_else(|| {
+            Failure::new(format!("the agent of {run} asks nothing now"))
+                .fix(format!("Say something to it with `strawboss run say {run} \"…\"`."))
+                .status(ExitStatus::Conflict)
+        })?,
+    };
+    let path = format!("/api/v1/runs/{}/answer", part(run));
+    let answered = api.post::<RunView>(&path, Some(&AnswerQuestion { question, text })).await?;
+    if json {
+        output::json(&answered.raw)?;
+    } else {
+        output::line(&format!("question {question} of {} is answered; it goes on", answered.value.id))?;
+    }
+    Ok(ExitStatus::Success)
 }
 
 /// A run with its evidence.
@@ -230,6 +273,11 @@ pub(super) fn described(detail: &RunDetail) -> String {
     let (word, tone) = words::run_word(run.state, run.outcome);
     let mut text = format!("{} {}\n", paint(&run.id, Tone::Strong, colour), paint(word, tone, colour));
     text.push_str(&entry("why", run.outcome_detail.as_deref().or(run.waiting_for.as_deref()).unwrap_or_default()));
+    if let Some(asked) = &run.question {
+        text.push_str(&entry("asks", &words::question(asked)));
+        text.push_str(&entry("answer", &format!("strawboss run answer {} \"…\"", run.id)));
+    }
+    text.push_str(&entry("progress", &run.progress.as_ref().map(|said| words::progress(said, now)).unwrap_or_default()));
     text.push_str(&entry("task", &run.task));
     text.push_str(&entry("project", &run.project));
     text.push_str(&entry("agent", &run.agent));
@@ -258,6 +306,19 @@ pub(super) fn described(detail: &RunDetail) -> String {
     text.push_str(&entry("not merged", detail.merge_problem.as_deref().unwrap_or_default()));
     for (what, removed) in [("recording", detail.recording_removed_at), ("reports", detail.reports_removed_at)] {
         text.push_str(&entry(what, &removed.map(removed_on).unwrap_or_default()));
+    }
+    for phase in &detail.phases_done {
+        text.push_str(&entry(
+            "also does",
+            &format!("phase {}: {} (its agent says; completed when this work is accepted)", phase.phase, phase.title),
+        ));
+    }
+    for asked in &detail.questions {
+        if let Some(given) = &asked.answer {
+            let told = if given.told_at.is_some() { "" } else { " (not seen to have arrived yet)" };
+            let said = format!("{}\n→ {}: {}{told}", asked.text, given.by, given.text);
+            text.push_str(&entry("asked", &said));
+        }
     }
     for check in &detail.checks {
         text.push_str(&words::entry("check", &checked(check, colour), colour));

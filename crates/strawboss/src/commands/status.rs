@@ -70,6 +70,11 @@ fn described(status: &StatusView, base: &str) -> String {
         text.push_str(&entry(name, &part(view, now, colour)));
     }
     text.push_str(&entry("runs", &format!("{} live of {}", status.live_runs, status.slots)));
+    for run in &status.asking {
+        let run = words::one_line(run);
+        let asks = format!("{run} waits for an answer: `strawboss run show {run}`");
+        text.push_str(&entry("asked", &paint(&asks, Tone::Doubt, colour)));
+    }
     let tasks: Vec<String> =
         status.tasks.iter().filter(|count| count.count > 0).map(|count| format!("{} {}", count.count, count.state)).collect();
     text.push_str(&entry("tasks", &if tasks.is_empty() { "none".to_owned() } else { tasks.join(", ") }));

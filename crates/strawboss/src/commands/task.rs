@@ -246,9 +246,9 @@ async fn list(api: &Api, states: &[TaskState], project: Option<&str>, all: bool,
     let mut table = Table::new(&["TASK", "STATE", "PRIO", "PROJECT", "ACTION", "SINCE"]);
     for task in &tasks {
         let mut action = words::shortened(&words::one_line(&task.action), 200);
-        let why = task.block.as_ref().map(|block| block.message.as_str()).or(task.waits_for.as_deref());
-        if let Some(why) = why {
-            let _ = write!(action, "\n→ {}", words::one_line(why));
+        let why = task.block.as_ref().map(|block| block.message.clone()).or_else(|| task.waits_for.clone());
+        if let Some(why) = why.or_else(|| standing(task, now)) {
+            let _ = write!(action, "\n→ {}", words::shortened(&words::one_line(&why), 200));
         }
         let priority = if task.priority == 999 { "-".to_owned() } else { task.priority.to_string() };
         table.row(vec![
@@ -264,6 +264,13 @@ async fn list(api: &Api, states: &[TaskState], project: Option<&str>, all: bool,
         if all || !states.is_empty() { "There is no such task." } else { "Nothing is to do. `--all` lists what is over, too." };
     output::line(&table.finish(nothing))?;
     Ok(ExitStatus::Success)
+}
+
+/// What the agent of a task that runs asks, or how far it says that it is.
+fn standing(task: &TaskView, now: i64) -> Option<String> {
+    let run = task.run.as_ref().filter(|_| task.state == TaskState::Running)?;
+    let asks = run.question.as_ref().map(|asked| format!("asks: {}", asked.text));
+    asks.or_else(|| run.progress.as_ref().map(|said| words::progress(said, now)))
 }
 
 /// A task in full.
@@ -299,6 +306,11 @@ pub(super) fn described(task: &TaskView) -> String {
     if let Some(run) = &task.run {
         let (word, tone) = words::run_word(run.state, run.outcome);
         text.push_str(&words::entry("last run", &format!("{} {}", run.id, paint(word, tone, colour)), colour));
+        text.push_str(&entry("progress", &run.progress.as_ref().map(|said| words::progress(said, now)).unwrap_or_default()));
+        if let Some(asked) = &run.question {
+            text.push_str(&entry("asks", &words::question(asked)));
+            text.push_str(&entry("answer", &format!("strawboss run answer {} \"…\"", run.id)));
+        }
         text.push_str(&entry("branch", &run.branch));
         text.push_str(&entry("used", &words::usage(&run.usage)));
         let next = match task.state {

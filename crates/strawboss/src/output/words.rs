@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use strawboss_core::run::Usage;
 use strawboss_core::{RunOutcome, RunState, TaskState};
+use strawboss_protocol::api::{ProgressView, QuestionView};
 
 /// Milliseconds since 1970, now.
 pub(crate) fn now() -> i64 {
@@ -138,6 +139,19 @@ pub(crate) fn run_word(state: RunState, outcome: Option<RunOutcome>) -> (&'stati
         Some(RunOutcome::Stopped) => ("stopped", Tone::Faint),
         Some(outcome) => (outcome.word(), Tone::Bad),
     }
+}
+
+/// How far a run's agent says that it is, and how long ago it said so.
+pub(crate) fn progress(said: &ProgressView, now: i64) -> String {
+    let percent = said.percent.map(|percent| format!("{percent} %, ")).unwrap_or_default();
+    format!("{percent}{} ({})", said.text.trim_end(), ago(said.at, now))
+}
+
+/// What a run's agent asks people, with what it offers.
+pub(crate) fn question(asked: &QuestionView) -> String {
+    let mut lines = vec![asked.text.clone()];
+    lines.extend(asked.choices.iter().map(|choice| format!("- {choice}")));
+    lines.join("\n")
 }
 
 /// A line of a description: a faint name and a value, or nothing when there is none.

@@ -73,6 +73,18 @@ describe("BoardPage", () => {
     expect(screen.getByRole("link", { name: /onerror/ })).toBeVisible();
   });
 
+  it("shows what an agent asks, as text, and how far it says that it is", () => {
+    const question = { number: 1, text: "Keep <b>both</b>?", choices: [], at: 0, answer: null };
+    const progress = { text: "Half of it", percent: 50, at: 0 };
+    const run = aRun({ state: "waiting", waiting_for: "an answer to its question", question, progress });
+    const { container } = renderAt(<BoardPage />, { tasks: [{ ...running, run }] });
+    const card = within(column("Running"));
+    expect(card.getByText("Keep <b>both</b>?")).toBeVisible();
+    expect(container.querySelector("article b")).toBeNull();
+    expect(card.getByRole("progressbar")).toHaveAttribute("aria-valuenow", "50");
+    expect(card.queryByText(/Waits for an answer/)).toBeNull();
+  });
+
   it("filters by words and project, and keeps that in the address", async () => {
     const user = userEvent.setup();
     const { history } = renderAt(<BoardPage />, { tasks: [queued, running] });

@@ -6,6 +6,7 @@ import { CheckIcon, CrossIcon } from "../../ui/icons";
 import { RichText } from "../../ui/RichText";
 import { StateMark } from "../../ui/StateMark";
 import { Ago, Elapsed } from "../../ui/time";
+import { Progress } from "../run/Progress";
 import { TaskActions } from "../task/TaskActions";
 import { agentLine, DeadlineMark, GpuMark, Priority } from "../task/TaskFacts";
 import styles from "./TaskCard.module.css";
@@ -92,7 +93,14 @@ function Standing({ task }: { task: Task }) {
             </span>
             {price !== undefined && <span className={styles.number}>{price}</span>}
           </p>
-          {run.waiting_for != null && <p className={styles.waiting}>Waits for {run.waiting_for}</p>}
+          {run.question != null ? (
+            <p className={styles.waiting} title={run.question.text}>
+              Asks: <span className={styles.question}>{firstLine(run.question.text)}</span>
+            </p>
+          ) : (
+            run.waiting_for != null && <p className={styles.waiting}>Waits for {run.waiting_for}</p>
+          )}
+          {run.progress != null && <Progress said={run.progress} small />}
         </>
       );
     }

@@ -46,6 +46,96 @@ describe("SayLine", () => {
   });
 });
 
+describe("Question", () => {
+  const asked = {
+    number: 2,
+    text: "Keep <b>both</b>?",
+    choices: ["Yes", "<i>No</i>"],
+    at: NOW,
+    answer: null,
+  };
+  const run = aRun({ state: "waiting", waiting_for: "an answer to its question", question: asked });
+
+  it("is shown as text, and answered by what it offers", async () => {
+    const log = fakeServer(({ method }) => (method === "POST" ? jsonResponse(aRun()) : undefined));
+    const { container } = renderAt(
+      <Standing detail={aDetail(run, { questions: [asked] })} task={undefined} />,
+    );
+    expect(screen.getByText("Keep <b>both</b>?")).toBeVisible();
+    expect(container.querySelector("section b, button i")).toBeNull();
+    expect(screen.queryByText("It waits")).toBeNull();
+    await userEvent.click(screen.getByRole("button", { name: "<i>No</i>" }));
+    await waitFor(() =>
+      expect(log.find(({ method }) => method === "POST")).toMatchObject({
+        path: "/api/v1/runs/antenna-1.1/answer",
+        body: { question: 2, text: "<i>No</i>" },
+      }),
+    );
+  });
+
+  it("is answered in other words, and says why that was refused", async () => {
+    const log = fakeServer(({ method }) =>
+      method === "POST"
+        ? jsonResponse({ code: "conflict", message: "Ada has answered it already.", fix: null }, 409)
+        : undefined,
+    );
+    renderAt(<Standing detail={aDetail(run)} task={undefined} />);
+    const button = screen.getByRole("button", { name: "Answer" });
+    expect(button).toBeDisabled();
+    await userEvent.type(screen.getByLabelText("Or answer something else"), " Only the new ones ");
+    await userEvent.click(button);
+    expect(await screen.findByText("Ada has answered it already.")).toBeVisible();
+    expect(log.find(({ method }) => method === "POST")?.body).toEqual({
+      question: 2,
+      text: "Only the new ones",
+    });
+  });
+
+  it("stays to be read with who answered it", () => {
+    fakeServer(() => undefined);
+    const answer = { text: "Both", by: "Ada", at: NOW, told_at: null };
+    renderAt(<Standing detail={aDetail(aRun(), { questions: [{ ...asked, answer }] })} task={undefined} />);
+    const before = screen.getByText("Questions that were answered (1)").closest("details");
+    expect(before).toHaveTextContent("Both");
+    expect(before).toHaveTextContent("Ada");
+    expect(before).toHaveTextContent("not seen to have reached the agent yet");
+  });
+});
+
+describe("Progress", () => {
+  const progress = { text: "Half of <b>it</b>", percent: 50, at: NOW };
+
+  it("says how far the agent says that it is, while it is at work", () => {
+    fakeServer(() => undefined);
+    const { container } = renderAt(<Standing detail={aDetail(aRun({ progress }))} task={undefined} />);
+    expect(screen.getByRole("progressbar", { name: "The agent's own estimate" })).toHaveAttribute(
+      "aria-valuenow",
+      "50",
+    );
+    expect(screen.getByText("Half of <b>it</b>")).toBeVisible();
+    expect(container.querySelector("p b")).toBeNull();
+  });
+
+  it("has no bar where no share was said", () => {
+    fakeServer(() => undefined);
+    renderAt(
+      <Standing detail={aDetail(aRun({ progress: { ...progress, percent: null } }))} task={undefined} />,
+    );
+    expect(screen.queryByRole("progressbar")).toBeNull();
+    expect(screen.getByText("Half of <b>it</b>")).toBeVisible();
+  });
+});
+
+describe("Phases that are completed along", () => {
+  it("are shown to whoever decides", () => {
+    fakeServer(() => undefined);
+    const phases_done = [{ phase: 3, title: "Clean <b>up</b>" }];
+    renderAt(<Standing detail={aDetail(aRun({ state: "finished" }), { phases_done })} task={undefined} />);
+    expect(screen.getByText(/accepting it completes them/)).toBeVisible();
+    expect(screen.getByText("3: Clean <b>up</b>")).toBeVisible();
+  });
+});
+
 describe("ChecksPanel", () => {
   it("folds the green output and opens the red", () => {
     const detail = aDetail(aRun({ state: "finished", green: false }), {

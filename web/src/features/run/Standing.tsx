@@ -7,6 +7,8 @@ import { linkStyle } from "../../ui/link";
 import { Notice } from "../../ui/Notice";
 import { RichText } from "../../ui/RichText";
 import { Ago, useNow } from "../../ui/time";
+import { Progress } from "./Progress";
+import { Answered, Question } from "./Question";
 import styles from "./Standing.module.css";
 
 /** Supervisors speak every 5 s; after this long what is shown may be old. */
@@ -32,7 +34,8 @@ export function Standing({ detail, task }: { detail: RunDetail; task: Task | und
         </Notice>
       )}
       {live && heard > 0 && <Silence heardAt={heard} />}
-      {run.waiting_for != null && (
+      {run.question != null && <Question key={run.question.number} run={run.id} asked={run.question} />}
+      {run.waiting_for != null && run.question == null && (
         <Notice tone="warn" title="It waits">
           <p>{run.waiting_for}</p>
         </Notice>
@@ -63,6 +66,26 @@ export function Standing({ detail, task }: { detail: RunDetail; task: Task | und
           <p>
             as <code>{detail.merged_commit.slice(0, 10)}</code>
           </p>
+        </Notice>
+      )}
+      {live && run.progress != null && <Progress said={run.progress} />}
+      <Answered questions={detail.questions} />
+      {detail.phases_done.length > 0 && (
+        <Notice
+          tone="info"
+          title={
+            detail.merged_commit == null
+              ? "Its agent says that this work does more phases of the plan: accepting it completes them"
+              : "Completed along, as its agent said"
+          }
+        >
+          <ul className={styles.phases}>
+            {detail.phases_done.map((phase) => (
+              <li key={phase.phase}>
+                {phase.phase}: {phase.title}
+              </li>
+            ))}
+          </ul>
         </Notice>
       )}
       {detail.summary != null && (

@@ -1,12 +1,17 @@
 /** One line that says how the whole is doing, as observed, and when that was. */
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
 import { statusQuery } from "../../api/queries";
 import type { Part } from "../../api/types";
 import { useLive } from "../../live/LiveProvider";
 import { clock, plural } from "../../ui/format";
+import { linkStyle } from "../../ui/link";
 import { Notice } from "../../ui/Notice";
 import { Ago, Elapsed, useNow } from "../../ui/time";
 import styles from "./StatusStrip.module.css";
+
+/** How many runs that wait for an answer are named. */
+const MOST_ASKING = 5;
 
 export function StatusStrip() {
   const { data: status } = useQuery(statusQuery);
@@ -30,6 +35,16 @@ export function StatusStrip() {
                 <b>{status.live_runs}</b>/{status.slots} slots
               </span>
             </span>
+            {status.asking.length > 0 && (
+              <span className={`${styles.item ?? ""} ${styles.warn ?? ""}`} role="status">
+                {status.asking.length === 1 ? "An agent asks: " : `${status.asking.length} agents ask: `}
+                {status.asking.slice(0, MOST_ASKING).map((run) => (
+                  <Link key={run} href={`/runs/${encodeURIComponent(run)}`} className={linkStyle}>
+                    {run}
+                  </Link>
+                ))}
+              </span>
+            )}
             <PartMark label="runner" part={status.runner} />
             <PartMark label="store" part={status.store} />
             <PartMark label="engine" part={status.engine} />

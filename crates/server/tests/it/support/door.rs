@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use strawboss_core::{SandboxId, TaskId};
 use strawboss_engine::Refused;
 use strawboss_engine::link::{FromLink, GitAccess, Reach, SupervisorLink, ToLink};
-use strawboss_protocol::agent::{AgentNewTask, AgentTask, HandedOver};
+use strawboss_protocol::agent::{AgentNewTask, AgentPlan, AgentTask, Asked, HandedOver, PhaseDone};
 use strawboss_protocol::supervisor::TokenGrant;
 use strawboss_server::door::DoorBody;
 use strawboss_server::{Door, DoorContext, DoorHost, DoorWays, SandboxWays, serve_connection};
@@ -139,6 +139,42 @@ impl DoorHost for FakeHost {
     async fn agent_create(&self, sandbox: &SandboxId, new: AgentNewTask) -> Result<TaskId, Refused> {
         self.heard.lock().unwrap().push(format!("{sandbox} asks for {new:?}"));
         Ok(TaskId::parse("x-2").unwrap())
+    }
+
+    async fn agent_ask(&self, sandbox: &SandboxId, question: &str, choices: &[String]) -> Result<Asked, Refused> {
+        self.heard.lock().unwrap().push(format!("{sandbox} wants to know {question} {choices:?}"));
+        match question {
+            "for ever" => {
+                let _gone = Gone(&self.heard);
+                std::future::pending().await
+            }
+            "nobody" => Ok(Asked::Open),
+            _ => Ok(Asked::Answer("Latin".to_owned())),
+        }
+    }
+
+    async fn agent_plan(&self, sandbox: &SandboxId) -> Result<AgentPlan, Refused> {
+        let plan = format!("plan of {sandbox}");
+        let (description, yours, next, done, claimed) = (String::new(), None, None, Vec::new(), Vec::new());
+        Ok(AgentPlan { plan, description, yours, next, phases: 2, phases_done: 0, done, claimed })
+    }
+
+    async fn agent_phase_done(&self, _sandbox: &SandboxId, phase: u32, _summary: &str) -> Result<PhaseDone, Refused> {
+        match phase {
+            0 => Ok(PhaseDone::Already),
+            1 => Ok(PhaseDone::Own(HandedOver::AtTurnsEnd)),
+            2 => Ok(PhaseDone::WithThisWork),
+            _ => Err(Refused::invalid("There is no such phase.", "See `plan_next`.")),
+        }
+    }
+}
+
+/// Notes that a call is waited for no more.
+struct Gone<'a>(&'a Mutex<Vec<String>>);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push("gone".to_owned());
     }
 }
 

@@ -339,8 +339,14 @@ pub(crate) async fn works(link: &mut SupervisorLink) {
 
 /// A supervisor says hello; the first thing that it hears is the welcome.
 pub(crate) async fn greet(link: &mut SupervisorLink) {
-    let hello =
-        FromSupervisor::Hello(Hello { version: VERSION, has_orders: false, terminal_end: 0, terminal_start: 0, report_end: 0 });
+    let hello = FromSupervisor::Hello(Hello {
+        version: VERSION,
+        has_orders: false,
+        terminal_end: 0,
+        terminal_start: 0,
+        report_end: 0,
+        takes_questions: true,
+    });
     link.incoming.send(FromLink::Text(serde_json::to_string(&hello).unwrap())).await.unwrap();
     let Some(ToLink::Text(welcome)) = soon("the welcome", link.outgoing.recv()).await else { panic!("no welcome") };
     assert!(welcome.contains("\"type\":\"welcome\""), "{welcome}");
