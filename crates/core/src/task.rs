@@ -2,6 +2,7 @@
 
 use crate::backlog::SourceLink;
 use crate::project::AgentMode;
+use crate::pull_request::PullRequestLink;
 use crate::{Date, ProjectName, RunId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -197,6 +198,9 @@ pub struct Task {
     /// The run whose agent asked for it; none: a person or a backlog did.
     #[serde(default)]
     pub created_by: Option<RunId>,
+    /// The pull request that its work was last proposed as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<Box<PullRequestLink>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its state changed last.

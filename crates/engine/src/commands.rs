@@ -53,6 +53,7 @@ pub(crate) fn blank_task(id: TaskId, project: ProjectName, action: String, now: 
         preempted: false,
         preempted_at: None,
         created_by: None,
+        pull_request: None,
         created_at: now,
         updated_at: now,
         version: 0,

@@ -25,6 +25,7 @@ mod metering;
 mod outbox;
 pub mod ports;
 mod prompt;
+mod proposing;
 mod queries;
 mod reconcile;
 mod rescue;

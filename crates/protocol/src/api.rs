@@ -52,6 +52,8 @@ pub struct TaskView {
     pub ticket: Option<String>,
     /// Where a person reads it at its source, if that is a page.
     pub source_url: Option<String>,
+    /// The pull request that its work was last proposed as.
+    pub pull_request: Option<PullRequestView>,
     /// Its live run, or the last one.
     pub run: Option<RunView>,
     /// How many runs there have been.
@@ -60,6 +62,18 @@ pub struct TaskView {
     pub created_at: i64,
     /// When its state changed last, milliseconds since 1970 UTC.
     pub updated_at: i64,
+}
+
+/// A pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PullRequestView {
+    /// Its number in its repository.
+    pub number: u64,
+    /// Where people look at it.
+    pub url: String,
+    /// `open`, `merged` or `closed`, as it was last seen.
+    pub state: String,
 }
 
 /// A task that another one depends on.
@@ -381,7 +395,7 @@ pub struct ProjectView {
     pub checks: Vec<String>,
     /// `auto` or `manual`.
     pub approval: String,
-    /// `auto` or `manual`.
+    /// `manual`, `auto` or `pull_request`.
     pub review: String,
     /// What sandboxes may reach.
     pub allow: Vec<String>,

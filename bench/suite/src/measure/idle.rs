@@ -91,6 +91,7 @@ async fn past(store: &SqlStore, number: u64) -> Result<()> {
         preempted: false,
         preempted_at: None,
         created_by: None,
+        pull_request: None,
         created_at: at,
         updated_at: at,
         version: 0,

@@ -2,6 +2,7 @@
 
 use strawboss_core::backlog::{BacklogStatus, SourceLink, Ticket, TicketTrigger};
 use strawboss_core::project::{AgentKind, AgentMode};
+use strawboss_core::pull_request::{PullRequestLink, PullRequestState};
 use strawboss_core::run::{CheckResult, Progress, Refusal, Run, RunOutcome, RunState, Sandbox, StopReason, Usage};
 use strawboss_core::runner::Purpose;
 use strawboss_core::store::{ChangeSet, NewMessage, Store, StoreError, StoredReport};
@@ -38,6 +39,7 @@ pub fn task_of(project: &str, number: u64) -> Task {
         preempted: false,
         preempted_at: None,
         created_by: None,
+        pull_request: None,
         created_at: Timestamp(1_000),
         updated_at: Timestamp(1_000),
         version: 0,
@@ -171,6 +173,13 @@ pub fn full_task(number: u64) -> Task {
         preempted: true,
         preempted_at: Some(Timestamp(7)),
         created_by: Some(task.id.run(9)),
+        pull_request: Some(Box::new(PullRequestLink {
+            number: u64::MAX,
+            url: HARD_TEXT.to_owned(),
+            state: PullRequestState::Closed,
+            head: "abc".to_owned(),
+            review: Some(7),
+        })),
         created_at: Timestamp(i64::MIN),
         updated_at: Timestamp(-1),
         ..task
