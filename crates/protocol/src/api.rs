@@ -5,6 +5,7 @@
 
 mod retention;
 
+pub use crate::pull_request::PullRequestView;
 pub use crate::status::{LogLine, PartState, PartView, ReadyView, ReloadView, StatusView};
 pub use retention::{RetentionItem, RetentionKind, RetentionView};
 use serde::{Deserialize, Serialize};
@@ -62,18 +63,6 @@ pub struct TaskView {
     pub created_at: i64,
     /// When its state changed last, milliseconds since 1970 UTC.
     pub updated_at: i64,
-}
-
-/// A pull request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PullRequestView {
-    /// Its number in its repository.
-    pub number: u64,
-    /// Where people look at it.
-    pub url: String,
-    /// `open`, `merged` or `closed`, as it was last seen.
-    pub state: String,
 }
 
 /// A task that another one depends on.

@@ -3,7 +3,9 @@
 use super::{ConfigError, Flags, parse};
 use crate::config::Config;
 use crate::config::backlogs;
-use crate::config::settings::{Backlog, ClaudeSource, Csv, Database, PlanFile, PlaneAccess, RunnerKind, SecretSource};
+use crate::config::settings::{
+    Backlog, ClaudeSource, Csv, Database, GithubAccess, PlanFile, PlaneAccess, RunnerKind, SecretSource,
+};
 use crate::environment::Environment;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
