@@ -5,8 +5,8 @@
 
 mod retention;
 
-pub use crate::pull_request::PullRequestView;
 pub use crate::status::{LogLine, PartState, PartView, ReadyView, ReloadView, StatusView};
+pub use crate::task::{DependencyView, PullRequestView};
 pub use retention::{RetentionItem, RetentionKind, RetentionView};
 use serde::{Deserialize, Serialize};
 use strawboss_core::project::AgentMode;
@@ -63,16 +63,6 @@ pub struct TaskView {
     pub created_at: i64,
     /// When its state changed last, milliseconds since 1970 UTC.
     pub updated_at: i64,
-}
-
-/// A task that another one depends on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DependencyView {
-    /// By which name the source has it.
-    pub name: String,
-    /// The task's key; none: there is none of that name.
-    pub task: Option<String>,
 }
 
 /// The shape of a block on the wire.

@@ -5,6 +5,6 @@
 
 pub mod agent;
 pub mod api;
-mod pull_request;
 mod status;
 pub mod supervisor;
+mod task;

@@ -1,4 +1,4 @@
-//! A pull request on the wire.
+//! What hangs on a task, on the wire.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,4 +12,14 @@ pub struct PullRequestView {
     pub url: String,
     /// `open`, `merged` or `closed`, as it was last seen.
     pub state: String,
+}
+
+/// A task that another one depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DependencyView {
+    /// By which name the source has it.
+    pub name: String,
+    /// The task's key; none: there is none of that name.
+    pub task: Option<String>,
 }
