@@ -14,6 +14,7 @@ pub mod sheets;
 mod table;
 
 pub use csv::{CsvBacklog, CsvConfig, CsvConfigError, Patience};
+pub use github::pulls::{GithubPulls, GithubPullsConfig, MergeMethod};
 pub use github::{GithubBacklog, GithubConfig, GithubConfigError};
 pub use plane::{PlaneBacklog, PlaneConfig, PlaneConfigError};
 pub use sheets::{SheetsBacklog, SheetsConfig, SheetsConfigError};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_backlog::conformance::{Fixture, Sight, Wish, holds};
-use strawboss_backlog::github::Token;
+use strawboss_backlog::github::{Access, Token};
 use strawboss_backlog::{GithubBacklog, GithubConfig};
 use strawboss_core::backlog::{
     Backlog, BacklogStatus, Reading, Report, ReportedCheck, SourceItem, WriteBack, WriteBackError, WriteOutcome,
@@ -202,11 +202,11 @@ async fn each_fault_says_what_to_do_and_no_list_is_empty_by_accident() {
     }
     hub.rename();
     assert!(trouble(&source).await.contains("was renamed or moved"));
-    let nobody = GithubConfig { token: Token::Value("wrong".to_owned()), ..config(&hub) };
+    let nobody = GithubConfig { access: Access::Token(Token::Value("wrong".to_owned())), ..config(&hub) };
     assert!(trouble(&GithubBacklog::new(nobody).unwrap()).await.contains("401"));
     let nowhere = GithubConfig { base_url: "http://127.0.0.1:1".to_owned(), ..config(&hub) };
     assert!(trouble(&GithubBacklog::new(nowhere).unwrap()).await.contains("does not answer"));
-    let no_file = GithubConfig { token: Token::File("/no/such/token".into()), ..config(&hub) };
+    let no_file = GithubConfig { access: Access::Token(Token::File("/no/such/token".into())), ..config(&hub) };
     assert!(trouble(&GithubBacklog::new(no_file).unwrap()).await.contains("/no/such/token cannot be read"));
 }
 

@@ -9,6 +9,7 @@ pub mod id;
 pub mod meter;
 pub mod policy;
 pub mod project;
+pub mod pull_request;
 pub mod retention;
 pub mod run;
 pub mod runner;

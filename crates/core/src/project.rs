@@ -87,6 +87,22 @@ pub enum ReviewMode {
     Manual,
     /// Merged when every check passes; else a person.
     Auto,
+    /// People, on a pull request that is opened when every check passes.
+    PullRequest,
+}
+
+impl ReviewMode {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Manual, Self::Auto, Self::PullRequest];
+
+    /// The word in configuration and on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Auto => "auto",
+            Self::PullRequest => "pull_request",
+        }
+    }
 }
 
 /// What happens after the merge into the user's repository.
@@ -149,7 +165,7 @@ pub struct Project {
     pub approval: Approval,
     /// Who accepts the work.
     pub review: ReviewMode,
-    /// How often an agent may try when checks are red under `review: auto`, the first time included; then a person decides.
+    /// How often an agent may try when checks are red under `review: auto` and `pull_request`, the first time included; then a person decides.
     pub tries: u32,
     /// The branch that work starts from and is merged into; none: the repository's HEAD.
     pub branch: Option<String>,

@@ -2,6 +2,7 @@
 
 use crate::backlog::SourceLink;
 use crate::project::AgentMode;
+use crate::pull_request::PullRequestLink;
 use crate::session::ShellSession;
 use crate::{Date, ProjectName, RunId, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -201,6 +202,9 @@ pub struct Task {
     /// The session that this is in truth: a shell that a person opened, which no agent works on and no board shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<ShellSession>,
+    /// The pull request that its work was last proposed as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<Box<PullRequestLink>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its state changed last.

@@ -54,6 +54,7 @@ pub(crate) fn blank_task(id: TaskId, project: ProjectName, action: String, now: 
         preempted_at: None,
         created_by: None,
         session: None,
+        pull_request: None,
         created_at: now,
         updated_at: now,
         version: 0,

@@ -2,12 +2,15 @@
 
 use crate::host::HostTerminals;
 use crate::ports::{Clock, Doors};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use strawboss_core::ProjectName;
 use strawboss_core::backlog::{Backlog, BacklogStatus};
 use strawboss_core::policy::Habits;
 use strawboss_core::project::Catalog;
+use strawboss_core::pull_request::PullRequests;
 use strawboss_core::runner::{Runner, Tool};
 use strawboss_core::store::Store;
 
@@ -29,6 +32,8 @@ pub struct EngineConfig {
     pub catalog: Catalog,
     /// Where work comes from.
     pub sources: Vec<Source>,
+    /// Where projects' work is proposed as pull requests.
+    pub pull_requests: BTreeMap<ProjectName, Arc<dyn PullRequests>>,
     /// Runs at once.
     pub slots: u32,
     /// GPUs that sandboxes can be given.
@@ -73,6 +78,7 @@ impl EngineConfig {
             data_dir,
             catalog,
             sources: Vec::new(),
+            pull_requests: BTreeMap::new(),
             slots: 2,
             gpus: 0,
             supervisor,

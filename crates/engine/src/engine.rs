@@ -6,7 +6,7 @@ use crate::git::mirror;
 use crate::health::{self, Part};
 use crate::link::{GitAccess, Reach, SupervisorLink};
 use crate::shared::{Shared, lock};
-use crate::{host, landing, outbox, reconcile, retention, scheduler, supervise, sync};
+use crate::{host, landing, outbox, proposing, reconcile, retention, scheduler, supervise, sync};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,6 +44,9 @@ impl Engine {
         shared.tracker.spawn(host::follow(Arc::clone(shared)));
         for source in shared.config.sources.clone() {
             shared.tracker.spawn(sync::follow(Arc::clone(shared), source));
+        }
+        for (project, pulls) in shared.config.pull_requests.clone() {
+            shared.tracker.spawn(proposing::follow(Arc::clone(shared), project, pulls));
         }
         Ok(())
     }

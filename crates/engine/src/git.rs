@@ -6,6 +6,7 @@ pub(crate) mod bundle;
 pub(crate) mod diff;
 pub(crate) mod land;
 pub(crate) mod mirror;
+pub(crate) mod push;
 
 use std::path::Path;
 use std::process::Stdio;

@@ -6,9 +6,11 @@ use crate::drive::{self, StepError, Subject};
 use crate::git::land::{self, LandError, Merge};
 use crate::git::mirror::{self, MirrorError};
 use crate::shared::{Shared, lock};
-use crate::{fault, figures, plans, prompt};
+use crate::{fault, figures, plans, prompt, proposing};
 use std::sync::Arc;
 use std::time::Duration;
+use strawboss_core::project::ReviewMode;
+use strawboss_core::pull_request::{Merged, PullRequestState};
 use strawboss_core::run::{CheckResult, Run};
 use strawboss_core::store::{ChangeSet, StoreError, TaskFilter};
 use strawboss_core::task::Task;
@@ -157,6 +159,9 @@ async fn settle(shared: &Arc<Shared>, id: &TaskId, landed: Landed) -> Result<(),
             tracing::info!(task.id = %task.id, commit, "accepted work landed");
             run.merged_commit = Some(commit.clone());
             run.merge_problem = None;
+            if let Some(link) = task.pull_request.as_mut().filter(|link| link.state == PullRequestState::Open) {
+                link.state = PullRequestState::Merged;
+            }
             task.finish(shared.now()).map_err(failed)?;
             along = plans::done_along(shared, &task, &run).await?;
         }
@@ -182,6 +187,11 @@ async fn try_to_land(shared: &Arc<Shared>, task: &Task, run: &Run) -> Result<Lan
         return Ok(Landed::Problem(format!("The project `{}` is no longer configured.", run.project)));
     };
     let Some(head) = run.head_commit.clone() else { return Ok(Landed::Problem("There is no commit to merge.".to_owned())) };
+    if project.review == ReviewMode::PullRequest
+        && let Some(link) = proposing::open_link(task)
+    {
+        return merge_there(shared, task, run, link.number, &head).await;
+    }
     let message = format!(
         "Merge {}: {}\n\nStrawboss-Task: {}\nStrawboss-Run: {}",
         run.branch,
@@ -261,6 +271,21 @@ async fn try_to_land(shared: &Arc<Shared>, task: &Task, run: &Run) -> Result<Lan
     )))
 }
 
+/// Merges the task's pull request where it is.
+async fn merge_there(shared: &Arc<Shared>, task: &Task, run: &Run, number: u64, head: &str) -> Result<Landed, Trouble> {
+    let Some(pulls) = shared.config.pull_requests.get(&task.project) else {
+        let project = &task.project;
+        return Ok(Landed::Problem(format!(
+            "Nobody can be asked to merge pull requests of `{project}`: restart the service, then approve again."
+        )));
+    };
+    let Some(moving) = Moving::begin(shared, &task.id, &run.id).await? else { return Ok(Landed::Withdrawn) };
+    Ok(match pulls.merge(number, head).await.map_err(failed)? {
+        Merged::At(commit) => Landed::At { commit, _moving: moving },
+        Merged::Refused(why) => Landed::Problem(why),
+    })
+}
+
 fn unchecked(why: &str) -> Landed {
     Landed::Problem(format!("The result of the merge could not be checked: {why} Approve again when that is mended."))
 }
@@ -289,6 +314,20 @@ pub(crate) async fn approve(shared: &Arc<Shared>, id: &TaskId) -> Result<RunId, 
         return Err(Refused::conflict(
             format!("The run {} left no commit.", run.id),
             "Send it back with a comment, or discard it.",
+        ));
+    }
+    if let Some(project) = shared.project(&task.project).filter(|project| project.review == ReviewMode::PullRequest)
+        && run.head_commit != run.base_commit
+        && proposing::open_link(&task).is_none_or(|link| run.head_commit.as_ref() != Some(&link.head))
+    {
+        let (why, fix) = if run.is_green() {
+            ("it is not open yet", format!("See with `strawboss task show {id}` what keeps it, and approve again."))
+        } else {
+            ("its checks are not green", "Send it back with a comment, retry it, or discard it.".to_owned())
+        };
+        return Err(Refused::conflict(
+            format!("`{}` is reviewed by pull requests, and there is none of the work of {id}: {why}.", project.name),
+            fix,
         ));
     }
     run.approved_at = Some(shared.now());

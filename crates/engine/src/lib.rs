@@ -26,6 +26,7 @@ mod outbox;
 mod plans;
 pub mod ports;
 mod prompt;
+mod proposing;
 mod queries;
 mod questions;
 mod reconcile;

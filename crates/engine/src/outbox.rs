@@ -1,11 +1,13 @@
 //! Carries out what followed from state changes: write-backs to backlogs, until they land.
 
-use crate::shared::{Shared, WRITE_BACK, message_key};
+use crate::shared::{CLOSE, Close, Shared, WRITE_BACK, message_key};
 use crate::{fault, figures};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use strawboss_core::TaskState;
 use strawboss_core::backlog::{BacklogStatus, SourceLink, WriteBack, WriteOutcome};
+use strawboss_core::pull_request::PullRequestState;
 use strawboss_core::store::{ChangeSet, Message, StoreError};
 
 /// How many messages are taken at once.
@@ -44,6 +46,10 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
     let mut delivered = Vec::new();
     for message in due {
         let source = message.key.split('\u{1f}').next().unwrap_or_default().to_owned();
+        if message.topic == CLOSE {
+            close(shared, &message).await?;
+            continue;
+        }
         match serde_json::from_str::<WriteBack>(&message.payload) {
             Ok(write) if message.topic == WRITE_BACK => by_source.entry(source).or_default().push((message, write)),
             _ => {
@@ -96,6 +102,32 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
         writer.commit_silently(&ChangeSet { delivered, ..ChangeSet::default() }).await?;
     }
     Ok(full)
+}
+
+/// Closes the pull request of a task that was withdrawn.
+async fn close(shared: &Shared, message: &Message) -> Result<(), StoreError> {
+    let what = serde_json::from_str::<Close>(&message.payload).ok();
+    // Without its project nobody is asked any more.
+    let wanted = what.as_ref().and_then(|what| Some((what, shared.config.pull_requests.get(&what.project)?)));
+    if let Some((what, pulls)) = wanted {
+        let task = shared.parts.store.task(&what.task).await?;
+        // Taken up again meanwhile, it stays open.
+        let withdrawn = task.is_some_and(|task| task.state == TaskState::Cancelled);
+        if withdrawn && let Err(error) = pulls.close(what.number, "the work was discarded.").await {
+            tracing::warn!(task.id = %what.task, error = %error, "a pull request could not be closed; it is tried again");
+            return failed(shared, message, &error.to_string()).await;
+        }
+    }
+    let writer = shared.write().await;
+    let mut changes = ChangeSet { delivered: vec![message.id], ..ChangeSet::default() };
+    if let Some((what, _)) = wanted
+        && let Some(mut task) = shared.parts.store.task(&what.task).await?.filter(|task| task.state == TaskState::Cancelled)
+        && let Some(link) = task.pull_request.as_mut().filter(|link| link.number == what.number)
+    {
+        link.state = PullRequestState::Closed;
+        changes.tasks.push(task);
+    }
+    writer.commit_silently(&changes).await
 }
 
 /// Notes that a message is to be tried again.

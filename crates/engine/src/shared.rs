@@ -6,6 +6,7 @@ use crate::events::Bus;
 use crate::health::Health;
 use crate::host::HostSeen;
 use crate::metering::Pending;
+use crate::proposing::{self, Proposals};
 use crate::questions::Calls;
 use crate::sandbox::Present;
 use crate::session::Hub;
@@ -27,6 +28,17 @@ use tokio_util::task::TaskTracker;
 
 /// The topic of write-backs in the outbox.
 pub(crate) const WRITE_BACK: &str = "backlog.write_back";
+
+/// The topic of pull requests that are to be closed.
+pub(crate) const CLOSE: &str = "pull_request.close";
+
+/// A pull request that is to be closed: its task was withdrawn.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct Close {
+    pub(crate) project: ProjectName,
+    pub(crate) task: TaskId,
+    pub(crate) number: u64,
+}
 
 /// Shared by all parts.
 pub(crate) struct Shared {
@@ -59,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) landing: Mutex<HashSet<TaskId>>,
     /// Tasks whose target is being moved: nothing else may become of them until that is known. Changed only by who writes.
     pub(crate) moving: Mutex<HashSet<TaskId>>,
+    /// What is known of pull requests beside what is stored.
+    pub(crate) proposals: Proposals,
     /// Whose turn it is to land, by project.
     turns: Locks<ProjectName>,
     /// Why ready tasks waited in the last round.
@@ -127,6 +141,7 @@ impl Shared {
             driven: Mutex::default(),
             landing: Mutex::default(),
             moving: Mutex::default(),
+            proposals: Proposals::new(&config),
             turns: Locks::default(),
             holds: Mutex::default(),
             sources: Mutex::default(),
@@ -241,7 +256,7 @@ impl Shared {
     }
 
     /// What a person reads at the source of a task whose work ended: it is done, waits for them, or came to nothing.
-    fn report(&self, task: &Task, run: &Run) -> Option<Report> {
+    pub(crate) fn report(&self, task: &Task, run: &Run) -> Option<Report> {
         let failed = task.block.as_ref().filter(|block| matches!(block.code, BlockCode::Failed | BlockCode::MachineryFailed));
         let ended = matches!(task.state, TaskState::Review | TaskState::Done) || failed.is_some();
         ended.then(|| Report {
@@ -284,6 +299,14 @@ impl Shared {
     }
 }
 
+/// The message that closes the pull request of a task that was withdrawn.
+fn close(task: &Task, now: Timestamp) -> Option<NewMessage> {
+    let link = proposing::open_link(task).filter(|_| task.state == TaskState::Cancelled)?;
+    let close = Close { project: task.project.clone(), task: task.id.clone(), number: link.number };
+    let payload = serde_json::to_string(&close).ok()?;
+    Some(NewMessage { key: message_key(CLOSE, task.id.as_str()), topic: CLOSE.to_owned(), payload, at: now })
+}
+
 /// The outbox key of a row: messages for one row are carried out in order, and the newest is enough.
 pub(crate) fn message_key(source: &str, native_ref: &str) -> String {
     format!("{source}\u{1f}{native_ref}")
@@ -302,6 +325,7 @@ impl Writer<'_> {
             return Ok(());
         }
         let now = self.shared.now();
+        changes.outbox.extend(changes.tasks.iter().filter_map(|task| close(task, now)).collect::<Vec<_>>());
         for task in &changes.tasks {
             let run = match (changes.runs.iter().find(|run| Some(&run.id) == task.run.as_ref()), &task.run) {
                 (Some(run), _) => Some(run.clone()),

@@ -7,7 +7,7 @@ mod links;
 
 use crate::config::Source;
 use crate::shared::{Shared, lock, message_key};
-use crate::{drive, outbox};
+use crate::{drive, outbox, proposing};
 use links::Links;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -92,7 +92,10 @@ pub(crate) async fn look(shared: &Arc<Shared>, source: &Source) -> Result<(), St
         shared.bus.source(view);
     }
     match reading {
-        Reading::Items { items, problems } => apply(shared, source, items, &problems).await,
+        Reading::Items { items, problems } => {
+            let unknown = proposing::before_completing(shared, &name, &items).await?;
+            apply(shared, source, items, &problems, &unknown).await
+        }
         Reading::Unreadable { .. } => Ok(()),
     }
 }
@@ -115,6 +118,7 @@ async fn apply(
     source: &Source,
     items: Vec<SourceItem>,
     problems: &[SourceProblem],
+    unknown: &[TaskId],
 ) -> Result<(), StoreError> {
     let name = source.backlog.name().to_owned();
     let writer = shared.write().await;
@@ -134,7 +138,7 @@ async fn apply(
         match known.remove(&item.native_ref) {
             None => fresh.push(item),
             // What a person set while its work is being merged is looked at again when that is done.
-            Some(task) if lock(&shared.moving).contains(&task.id) => {}
+            Some(task) if lock(&shared.moving).contains(&task.id) || unknown.contains(&task.id) => {}
             Some(task) => {
                 let waiting = waiting.get(&message_key(&name, &item.native_ref)).copied();
                 let stops = plan.stops.len();
@@ -311,6 +315,7 @@ fn new_task(shared: &Shared, source: &str, item: SourceItem, row_status: Backlog
         preempted_at: None,
         created_by: None,
         session: None,
+        pull_request: None,
         created_at: now,
         updated_at: now,
         version: 0,

@@ -1,16 +1,17 @@
 //! What people see, made from what is stored.
 
 use crate::error::Refused;
+use crate::proposing;
 use crate::shared::{Shared, lock};
 use strawboss_core::backlog::SourceLink;
-use strawboss_core::project::{Approval, Project, Repository, ReviewMode};
+use strawboss_core::project::{Approval, Project, Repository};
 use strawboss_core::run::{Question, Run};
 use strawboss_core::store::StoredReport;
 use strawboss_core::task::Task;
 use strawboss_core::{RunState, TaskId};
 use strawboss_protocol::api::{
-    AnswerView, DependencyView, LoadView, PhaseView, ProgressView, ProjectView, QuestionView, RunDetail, RunEvent, RunView,
-    TaskView,
+    AnswerView, DependencyView, LoadView, PhaseView, ProgressView, ProjectView, PullRequestView, QuestionView, RunDetail,
+    RunEvent, RunView, TaskView,
 };
 
 fn question(asked: &Question) -> QuestionView {
@@ -85,6 +86,26 @@ pub(crate) fn run_detail(shared: &Shared, it: &Run) -> RunDetail {
     }
 }
 
+/// What work in review waits for.
+fn in_review(shared: &Shared, task: &Task, last: Option<&Run>) -> String {
+    let merge_problem = last.and_then(|run| run.merge_problem.clone());
+    if let Some(why) = shared.proposals.problem(&task.id).or(merge_problem) {
+        return why;
+    }
+    let project = shared.project(&task.project);
+    match (proposing::open_link(task), last.zip(project)) {
+        (Some(link), _) => format!("Its pull request waits to be merged: {}", link.url),
+        (None, Some((run, project))) if proposing::is_wanted(&project, run) => {
+            if shared.config.pull_requests.contains_key(&project.name) {
+                "Its pull request is being opened.".to_owned()
+            } else {
+                "Its pull request is opened once the service was restarted: it did not know of them when it started.".to_owned()
+            }
+        }
+        (None, _) => "Waits for a person's decision.".to_owned(),
+    }
+}
+
 pub(crate) fn task(shared: &Shared, it: Task, last: Option<&Run>) -> TaskView {
     let landing = lock(&shared.landing).contains(&it.id);
     let waits_for = match it.state {
@@ -96,9 +117,7 @@ pub(crate) fn task(shared: &Shared, it: Task, last: Option<&Run>) -> TaskView {
         strawboss_core::TaskState::Review if landing && last.is_some_and(|run| run.approved_at.is_some()) => {
             Some("The accepted work is being merged.".to_owned())
         }
-        strawboss_core::TaskState::Review => {
-            Some(last.and_then(|run| run.merge_problem.clone()).unwrap_or_else(|| "Waits for a person's decision.".to_owned()))
-        }
+        strawboss_core::TaskState::Review => Some(in_review(shared, &it, last)),
         strawboss_core::TaskState::Paused if it.preempted => {
             Some("A task of better priority took its place; it goes on by itself when there is room.".to_owned())
         }
@@ -127,6 +146,11 @@ pub(crate) fn task(shared: &Shared, it: Task, last: Option<&Run>) -> TaskView {
             .map(|needed| DependencyView { name: needed.name.clone(), task: needed.task.as_ref().map(ToString::to_string) })
             .collect(),
         ticket: it.source.as_ref().and_then(SourceLink::ticket_name).map(str::to_owned),
+        pull_request: it.pull_request.as_ref().map(|link| PullRequestView {
+            number: link.number,
+            url: link.url.clone(),
+            state: link.state.word().to_owned(),
+        }),
         source_url: it.source.as_ref().and_then(|link| link.url.clone()),
         source: it.source.filter(|link| !link.detached).map(|link| link.source),
         run: last.map(run),
@@ -175,7 +199,7 @@ pub(crate) fn project(it: &Project) -> ProjectView {
         image: it.image.clone(),
         checks: it.checks.clone(),
         approval: if it.approval == Approval::Auto { "auto" } else { "manual" }.to_owned(),
-        review: if it.review == ReviewMode::Auto { "auto" } else { "manual" }.to_owned(),
+        review: it.review.word().to_owned(),
         allow: it.allow.clone(),
         problem: it.unusable.as_ref().map(|unusable| format!("{} {}", unusable.message, unusable.fix)),
     }

@@ -9,6 +9,7 @@ mod retention;
 mod sessions;
 
 pub use crate::status::{LogLine, PartState, PartView, ReadyView, ReloadView, StatusView};
+pub use crate::task::{DependencyView, PullRequestView};
 pub use accounts::{AccountChange, AccountView, NewAccount};
 pub use questions::{AnswerQuestion, AnswerView, PhaseView, ProgressView, QuestionView};
 pub use retention::{RetentionItem, RetentionKind, RetentionView};
@@ -61,6 +62,8 @@ pub struct TaskView {
     pub ticket: Option<String>,
     /// Where a person reads it at its source, if that is a page.
     pub source_url: Option<String>,
+    /// The pull request that its work was last proposed as.
+    pub pull_request: Option<PullRequestView>,
     /// Its live run, or the last one.
     pub run: Option<RunView>,
     /// How many runs there have been.
@@ -69,16 +72,6 @@ pub struct TaskView {
     pub created_at: i64,
     /// When its state changed last, milliseconds since 1970 UTC.
     pub updated_at: i64,
-}
-
-/// A task that another one depends on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DependencyView {
-    /// By which name the source has it.
-    pub name: String,
-    /// The task's key; none: there is none of that name.
-    pub task: Option<String>,
 }
 
 /// The shape of a block on the wire.
@@ -384,7 +377,7 @@ pub struct ProjectView {
     pub checks: Vec<String>,
     /// `auto` or `manual`.
     pub approval: String,
-    /// `auto` or `manual`.
+    /// `manual`, `auto` or `pull_request`.
     pub review: String,
     /// What sandboxes may reach.
     pub allow: Vec<String>,

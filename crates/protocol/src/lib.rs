@@ -7,3 +7,4 @@ pub mod agent;
 pub mod api;
 mod status;
 pub mod supervisor;
+mod task;

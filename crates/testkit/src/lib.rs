@@ -13,6 +13,7 @@ pub mod plane;
 pub mod postgres;
 pub mod programs;
 pub mod repository;
+mod rsa;
 mod script;
 pub mod sheets;
 mod typing;

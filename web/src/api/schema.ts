@@ -1095,6 +1095,7 @@ export interface components {
                 priority: number;
                 /** @description Its project. */
                 project: string;
+                pull_request?: components["schemas"]["PullRequestView"] | null;
                 run?: components["schemas"]["RunView"] | null;
                 /** @description The source that it comes from: `csv:priorities.csv`. */
                 source?: string | null;
@@ -1198,8 +1199,20 @@ export interface components {
             problem?: string | null;
             /** @description Directory or URL. */
             repository: string;
-            /** @description `auto` or `manual`. */
+            /** @description `manual`, `auto` or `pull_request`. */
             review: string;
+        };
+        /** @description A pull request. */
+        PullRequestView: {
+            /**
+             * Format: int64
+             * @description Its number in its repository.
+             */
+            number: number;
+            /** @description `open`, `merged` or `closed`, as it was last seen. */
+            state: string;
+            /** @description Where people look at it. */
+            url: string;
         };
         /** @description What `GET /ready` says to whoever has credentials; to others only `status` and `version`. */
         ReadyView: {
@@ -1680,6 +1693,7 @@ export interface components {
             priority: number;
             /** @description Its project. */
             project: string;
+            pull_request?: components["schemas"]["PullRequestView"] | null;
             run?: components["schemas"]["RunView"] | null;
             /** @description The source that it comes from: `csv:priorities.csv`. */
             source?: string | null;

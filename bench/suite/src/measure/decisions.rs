@@ -108,6 +108,7 @@ fn backlog(count: usize) -> Result<Vec<Task>> {
             preempted_at: None,
             created_by: None,
             session: None,
+            pull_request: None,
             created_at: Timestamp(i64::try_from(numbers.below(1_000_000))?),
             updated_at: Timestamp(0),
             version: 0,

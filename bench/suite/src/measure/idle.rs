@@ -92,6 +92,7 @@ async fn past(store: &SqlStore, number: u64) -> Result<()> {
         preempted_at: None,
         created_by: None,
         session: None,
+        pull_request: None,
         created_at: at,
         updated_at: at,
         version: 0,

@@ -1,7 +1,8 @@
 //! Speaks to one GitHub: requests with a token, answers judged by status, and what each failure asks of a person.
 
+use super::access::{Access, Permission, Tokens, Way};
 use super::model::Complaint;
-use crate::remote::{Answer, HttpError, Pace, Secret, client, fetch, wait_asked};
+use crate::remote::{Answer, HttpError, Pace, client, fetch, wait_asked};
 use reqwest::{Method, StatusCode};
 use std::time::Duration;
 use strawboss_core::backlog::WriteBackError;
@@ -18,8 +19,10 @@ const COMPLAINT_LIMIT: usize = 300;
 /// Why GitHub did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// No usable token.
+    /// No usable token or key.
     NoToken(String),
+    /// GitHub gives the App no token: why, and what a person does.
+    App(String, String),
     /// No connection or no answer.
     Unreachable(String),
     /// A limit is used up.
@@ -51,7 +54,11 @@ impl Failure {
     pub(super) fn words(&self, repository: &str) -> (String, String) {
         let complaint = |said: &str| if said.is_empty() { String::new() } else { format!(" ({said})") };
         let (why, fix) = match self {
-            Self::NoToken(why) => (why.clone(), "Name a token with `token_env` or `token_file` at this backlog.".to_owned()),
+            Self::NoToken(why) => (
+                why.clone(),
+                "Name a token with `token_env` or `token_file`, or an App's key with `app.key_env` or `app.key_file`.".to_owned(),
+            ),
+            Self::App(why, fix) => (why.clone(), fix.clone()),
             Self::Unreachable(why) => {
                 (format!("GitHub does not answer: {why}"), "It is tried again; check the network and `base_url`.".to_owned())
             }
@@ -61,7 +68,8 @@ impl Failure {
             ),
             Self::Unauthorized => (
                 "GitHub does not accept the token (401)".to_owned(),
-                "It may have expired or been revoked: make another one and put it where `token_env` or `token_file` says."
+                "It may have expired or been revoked: make another one and put it where `token_env` or `token_file` says. An App's is \
+                 renewed by itself; check its installation."
                     .to_owned(),
             ),
             Self::Forbidden(said) => (
@@ -110,7 +118,8 @@ impl Failure {
     /// As the port has it.
     pub(super) fn into_write_error(self, what: &str, repository: &str) -> WriteBackError {
         let (why, fix) = self.words(repository);
-        let retry = !matches!(self, Self::NoToken(_) | Self::Unauthorized | Self::Forbidden(_) | Self::Refused(..));
+        let retry =
+            !matches!(self, Self::NoToken(_) | Self::App(..) | Self::Unauthorized | Self::Forbidden(_) | Self::Refused(..));
         WriteBackError { what: what.to_owned(), why, fix, retry }
     }
 }
@@ -130,13 +139,35 @@ pub(super) struct Client {
     http: reqwest::Client,
     /// `https://api.github.com`, without a slash at its end.
     base: String,
-    token: Secret,
+    tokens: Tokens,
 }
 
 impl Client {
-    pub(super) fn new(base: String, token: Secret) -> Result<Self, String> {
+    /// One that asks about a repository, with what an App needs for that.
+    pub(super) fn new(base: String, access: Access, repository: &str, needs: &[Permission]) -> Result<Self, String> {
         let http = client(PATIENCE)?;
-        Ok(Self { http, base, token })
+        Ok(Self { http, base, tokens: Tokens::new(access, repository, needs) })
+    }
+
+    fn way<'a>(&'a self, pace: &'a Pace) -> Way<'a> {
+        Way { http: &self.http, base: &self.base, pace }
+    }
+
+    /// A token that holds.
+    pub(super) async fn token(&self, pace: &Pace) -> Result<String, Failure> {
+        self.tokens.get(self.way(pace), None).await
+    }
+
+    /// The login that what is written here has; none where GitHub does not say.
+    pub(super) async fn own_login(&self, pace: &Pace) -> Result<Option<String>, Failure> {
+        if let Some(login) = self.tokens.app_login(self.way(pace)).await? {
+            return Ok(Some(login));
+        }
+        match self.get(pace, "/user").await {
+            Ok(answer) => Ok(Some(answer.json::<super::model::User>()?.login)),
+            Err(Failure::Forbidden(_) | Failure::NotFound) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The address of a path of this GitHub's API.
@@ -162,49 +193,65 @@ impl Client {
         if let Some(left) = pace.closed_for() {
             return Err(Failure::Limited(left));
         }
-        let mut request = self
-            .http
-            .request(method, address)
-            .bearer_auth(self.token.read("token").map_err(Failure::NoToken)?)
-            .header("accept", "application/vnd.github+json")
-            .header("x-github-api-version", "2022-11-28");
-        if let Some(etag) = etag {
-            request = request.header("if-none-match", etag);
+        let request = |token: &str| {
+            let mut request = self
+                .http
+                .request(method.clone(), address)
+                .bearer_auth(token)
+                .header("accept", "application/vnd.github+json")
+                .header("x-github-api-version", "2022-11-28");
+            if let Some(etag) = etag {
+                request = request.header("if-none-match", etag);
+            }
+            if let Some(body) = body { request.json(body) } else { request }
+        };
+        let token = self.tokens.get(self.way(pace), None).await?;
+        let mut answer = fetch(request(&token), ANSWER_LIMIT).await?;
+        if answer.status == StatusCode::UNAUTHORIZED && matches!(self.tokens.access, Access::App(_)) {
+            // It may have been revoked while it held.
+            let token = self.tokens.get(self.way(pace), Some(&token)).await?;
+            answer = fetch(request(&token), ANSWER_LIMIT).await?;
         }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = fetch(request, ANSWER_LIMIT).await?;
-        let asked = wait_asked(&answer);
-        if let Some(wait) = asked {
+        if let Some(wait) = wait_asked(&answer) {
             pace.close(wait);
         }
         let status = answer.status;
         if status.is_success() || (status == StatusCode::NOT_MODIFIED && etag.is_some()) {
             return Ok(answer);
         }
-        let said: String = answer.json::<Complaint>().unwrap_or_default().message.chars().take(COMPLAINT_LIMIT).collect();
-        let said = crate::remote::plain(&said).replace('\n', " ");
-        let limited = matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
-            && (asked.is_some() || status == StatusCode::TOO_MANY_REQUESTS || said.to_lowercase().contains("rate limit"));
-        if limited {
-            let wait = asked.unwrap_or(LIMIT_WAIT);
-            pace.close(wait);
-            return Err(Failure::Limited(wait));
-        }
-        Err(match status.as_u16() {
-            401 => Failure::Unauthorized,
-            403 => Failure::Forbidden(said),
-            404 => Failure::NotFound,
-            410 => Failure::Gone,
-            300..=399 => Failure::Moved,
-            number @ 500.. => Failure::Down(number),
-            number => Failure::Refused(number, said),
-        })
+        Err(judge(&answer, pace))
     }
 
     /// Asks for something, without a condition.
     pub(super) async fn get(&self, pace: &Pace, path: &str) -> Result<Answer, Failure> {
         self.call(pace, Method::GET, &self.address(path), None, None).await
+    }
+}
+
+/// Somebody else's words: one line, bounded.
+pub(super) fn bounded(said: &str) -> String {
+    let said: String = said.chars().take(COMPLAINT_LIMIT).collect();
+    crate::remote::plain(&said).replace('\n', " ")
+}
+
+/// What an answer that is no success means; what a limit asks for is noted on `pace`.
+pub(super) fn judge(answer: &Answer, pace: &Pace) -> Failure {
+    let (asked, status) = (wait_asked(answer), answer.status);
+    let said = bounded(&answer.json::<Complaint>().unwrap_or_default().message);
+    let limited = matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
+        && (asked.is_some() || status == StatusCode::TOO_MANY_REQUESTS || said.to_lowercase().contains("rate limit"));
+    if limited {
+        let wait = asked.unwrap_or(LIMIT_WAIT);
+        pace.close(wait);
+        return Failure::Limited(wait);
+    }
+    match status.as_u16() {
+        401 => Failure::Unauthorized,
+        403 => Failure::Forbidden(said),
+        404 => Failure::NotFound,
+        410 => Failure::Gone,
+        300..=399 => Failure::Moved,
+        number @ 500.. => Failure::Down(number),
+        number => Failure::Refused(number, said),
     }
 }

@@ -3,14 +3,17 @@
 //! Open issues that the query selects are its items; labels keep their status, a comment tells how work ended, and closing
 //! completes. Reading costs no rate limit while nothing changes. It decides nothing about work.
 
+mod access;
 mod client;
 mod labels;
 mod list;
 mod model;
+pub mod pulls;
 mod text;
 mod write;
 
 pub use crate::remote::Secret as Token;
+pub use access::{Access, App};
 
 use crate::remote::Pace;
 use client::{Client, Failure};
@@ -24,6 +27,9 @@ use strawboss_core::backlog::{Backlog, Reading, SourceProblem, WriteBack, WriteB
 /// Where github.com's API is.
 pub const GITHUB_COM: &str = "https://api.github.com";
 
+/// What an App needs for issues.
+const NEEDS: [access::Permission; 2] = [("issues", "write"), ("metadata", "read")];
+
 /// Which issues, of which repository, and how they are spoken of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GithubConfig {
@@ -36,7 +42,7 @@ pub struct GithubConfig {
     /// Where the API is: [`GITHUB_COM`], or `https://HOST/api/v3`.
     pub base_url: String,
     /// What it is asked with.
-    pub token: Token,
+    pub access: Access,
     /// Labels that an issue must all have.
     pub labels: Vec<String>,
     /// A login, `none` or `*`.
@@ -60,12 +66,13 @@ pub struct GithubConfig {
 impl GithubConfig {
     /// With the usual settings.
     pub fn new(repository: impl Into<String>, project: ProjectName, token: Token) -> Self {
+        let access = Access::Token(token);
         Self {
             repository: repository.into(),
             project,
             name: None,
             base_url: GITHUB_COM.to_owned(),
-            token,
+            access,
             labels: Vec::new(),
             assignee: None,
             milestone: None,
@@ -103,6 +110,16 @@ pub enum GithubConfigError {
     Client(String),
 }
 
+/// Where an API is, without a slash at its end.
+fn base_of(base_url: &str) -> Result<String, GithubConfigError> {
+    let base = base_url.trim_end_matches('/').to_owned();
+    let url = base.parse::<reqwest::Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    if url.is_none_or(|url| url.query().is_some() || url.fragment().is_some()) {
+        return Err(GithubConfigError::BaseUrl(base_url.to_owned()));
+    }
+    Ok(base)
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct GithubBacklog {
@@ -123,11 +140,7 @@ impl GithubBacklog {
         if !GithubConfig::is_repository(&config.repository) {
             return Err(GithubConfigError::Repository(config.repository));
         }
-        let base = config.base_url.trim_end_matches('/').to_owned();
-        let url = base.parse::<reqwest::Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        if url.is_none_or(|url| url.query().is_some() || url.fragment().is_some()) {
-            return Err(GithubConfigError::BaseUrl(config.base_url));
-        }
+        let base = base_of(&config.base_url)?;
         let labels = Labels {
             prefix: config.label_prefix.clone(),
             priorities: config.priorities.iter().map(|(label, priority)| (label.to_lowercase(), *priority)).collect(),
@@ -142,7 +155,7 @@ impl GithubBacklog {
         Ok(Self {
             name,
             labels,
-            client: Client::new(base, config.token.clone()).map_err(GithubConfigError::Client)?,
+            client: Client::new(base, config.access.clone(), &config.repository, &NEEDS).map_err(GithubConfigError::Client)?,
             pace: Pace::new(config.poll_interval),
             known: tokio::sync::Mutex::default(),
             own: tokio::sync::OnceCell::new(),
@@ -162,11 +175,7 @@ impl GithubBacklog {
 
     /// Our own login; none where the token is not a person's.
     async fn own_login(&self) -> Result<Option<&str>, Failure> {
-        let asked = self.own.get_or_try_init(async || match self.client.get(&self.pace, "/user").await {
-            Ok(answer) => Ok(Some(answer.json::<model::User>()?.login)),
-            Err(Failure::Forbidden(_) | Failure::NotFound) => Ok(None),
-            Err(failure) => Err(failure),
-        });
+        let asked = self.own.get_or_try_init(|| self.client.own_login(&self.pace));
         asked.await.map(Option::as_deref)
     }
 

@@ -90,3 +90,26 @@ pub(super) struct Complaint {
     #[serde(default)]
     pub(super) message: String,
 }
+
+/// An App's installation on a repository.
+#[derive(Debug, Deserialize)]
+pub(super) struct Installation {
+    pub(super) id: u64,
+    #[serde(default)]
+    pub(super) suspended_at: Option<String>,
+}
+
+/// A token of an App's installation.
+#[derive(Deserialize)]
+pub(super) struct TokenAnswer {
+    pub(super) token: String,
+    /// `2026-02-01T08:00:00Z`.
+    #[serde(default)]
+    pub(super) expires_at: String,
+}
+
+/// An App.
+#[derive(Debug, Deserialize)]
+pub(super) struct AppAnswer {
+    pub(super) slug: String,
+}

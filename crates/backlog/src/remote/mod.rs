@@ -7,6 +7,7 @@ mod http;
 mod pace;
 mod report;
 mod secret;
+mod statement;
 mod text;
 
 pub(crate) use client::client;
@@ -14,4 +15,5 @@ pub(crate) use http::{Answer, HttpError, fetch, link_next, wait_asked};
 pub(crate) use pace::Pace;
 pub(crate) use report::{checks, cost};
 pub use secret::Secret;
+pub(crate) use statement::SigningKey;
 pub(crate) use text::{cut, fenced, plain};

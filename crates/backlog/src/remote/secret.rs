@@ -40,7 +40,23 @@ impl Secret {
         }
         Ok(text.to_owned())
     }
+
+    /// A text of PEM; in a value its lines may be parted by `\n`, since many files of variables know no other line end.
+    pub(crate) fn read_pem(&self) -> Result<String, String> {
+        use std::io::Read as _;
+        let path = match self {
+            Self::Value(value) => return Ok(value.replace("\\n", "\n")),
+            Self::File(path) => path,
+        };
+        let failed = |error: std::io::Error| format!("the file {} cannot be read: {error}", path.display());
+        let mut text = String::new();
+        std::fs::File::open(path).map_err(failed)?.take(PEM_LIMIT).read_to_string(&mut text).map_err(failed)?;
+        Ok(text)
+    }
 }
+
+/// The largest file of a key that is read, in bytes: one has 2 KiB.
+const PEM_LIMIT: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {

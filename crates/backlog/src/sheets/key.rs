@@ -2,12 +2,7 @@
 //!
 //! Nothing of the key is ever in a message.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::rand::SystemRandom;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use rustls_pki_types::pem::PemObject as _;
+use crate::remote::SigningKey;
 use serde::Deserialize;
 use serde_json::json;
 use std::path::Path;
@@ -39,7 +34,7 @@ pub(super) struct Key {
     /// Where a token is asked for.
     pub(super) token_uri: reqwest::Url,
     id: String,
-    pair: RsaKeyPair,
+    pair: SigningKey,
 }
 
 impl std::fmt::Debug for Key {
@@ -76,10 +71,7 @@ impl Key {
         }
         let token_uri = file.token_uri.parse::<reqwest::Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let Some(token_uri) = token_uri else { return Err("has no `token_uri`".to_owned()) };
-        let der = PrivatePkcs8KeyDer::from_pem_slice(file.private_key.as_bytes())
-            .map_err(|_| "has no `private_key` in PEM (BEGIN PRIVATE KEY)".to_owned())?;
-        let pair = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der())
-            .map_err(|error| format!("has a `private_key` that is no RSA key which can be used: {error}"))?;
+        let pair = SigningKey::from_pem(file.private_key.as_bytes()).map_err(|why| format!("has a `private_key` that {why}"))?;
         Ok(Self { email: file.client_email, token_uri, id: file.private_key_id, pair })
     }
 
@@ -93,13 +85,7 @@ impl Key {
             "iat": now,
             "exp": now + STATEMENT_LIFE,
         });
-        let encoded = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", encoded(&header), encoded(&claims));
-        let mut signature = vec![0; self.pair.public().modulus_len()];
-        self.pair
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
-            .map_err(|_| "its key cannot sign".to_owned())?;
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        self.pair.statement(&header, &claims)
     }
 }
 
@@ -116,7 +102,10 @@ mod tests {
             (r#"{"type": "authorized_user", "refresh_token": "s3cret"}"#.to_owned(), "`authorized_user`, not `service_account`"),
             (r#"{"type": "service_account"}"#.to_owned(), "no `client_email`"),
             (format!(r#"{{"type": "service_account", {email}, "token_uri": "file:///s3cret"}}"#), "no `token_uri`"),
-            (format!(r#"{{"type": "service_account", {email}, {uri}, "private_key": "s3cret"}}"#), "no `private_key`"),
+            (
+                format!(r#"{{"type": "service_account", {email}, {uri}, "private_key": "s3cret"}}"#),
+                "`private_key` that is no PEM",
+            ),
             (
                 format!(
                     r#"{{"type": "service_account", {email}, {uri},

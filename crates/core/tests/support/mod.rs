@@ -60,6 +60,7 @@ pub(crate) fn task(id: &str, of: &str) -> Task {
         preempted_at: None,
         created_by: None,
         session: None,
+        pull_request: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
         version: 1,

@@ -11,7 +11,7 @@ use strawboss_core::project::ReviewMode;
 use strawboss_core::run::{CheckResult, Run, StopReason};
 use strawboss_core::store::ChangeSet;
 use strawboss_core::task::Task;
-use strawboss_core::{BlockCode, BlockReason, RunId, RunOutcome, Timestamp};
+use strawboss_core::{BlockCode, BlockReason, RunId, RunOutcome, TaskState, Timestamp};
 
 /// How much more often a run is tried again whose agent was at work when the machinery failed.
 const BEGUN_TRIES: u32 = 5;
@@ -61,7 +61,7 @@ async fn end_by_id(
     let taken = metering::take(shared, id);
     taken.note(&mut run);
     let landing = run.approved_at.is_some();
-    let (task_id, outcome, state) = (task.id.clone(), run.outcome, task.state);
+    let (task_id, project, outcome, state) = (task.id.clone(), task.project.clone(), run.outcome, task.state);
     let worked = run.started_at.filter(|_| task.is_ticket() && outcome.is_some()).map(|since| now.ms_since(since));
     let session = run.session;
     writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
@@ -79,6 +79,9 @@ async fn end_by_id(
     clean(shared, id).await;
     if landing {
         landing::spawn(shared, &task_id);
+    }
+    if state == TaskState::Review {
+        shared.proposals.wake(&project);
     }
     Ok(())
 }
@@ -155,11 +158,11 @@ pub(super) async fn checked(shared: &Arc<Shared>, work: &Work, head: &str, resul
         match project.review {
             // Green checks say nothing of phases that the run was not made for: a person looks at those.
             ReviewMode::Auto if run.is_green() && changed && run.phases_done.is_empty() => run.approved_at = Some(now),
-            ReviewMode::Auto if !run.is_green() && task.sent_back + 1 < project.tries => {
+            ReviewMode::Auto | ReviewMode::PullRequest if !run.is_green() && task.sent_back + 1 < project.tries => {
                 task.sent_back += 1;
                 task.send_back(prompt::red_checks(run), now)?;
             }
-            ReviewMode::Auto | ReviewMode::Manual => {}
+            ReviewMode::Auto | ReviewMode::Manual | ReviewMode::PullRequest => {}
         }
         Ok(())
     })

@@ -2,6 +2,7 @@
 
 use strawboss_core::backlog::{BacklogStatus, SourceLink, Ticket, TicketTrigger};
 use strawboss_core::project::{AgentKind, AgentMode};
+use strawboss_core::pull_request::{PullRequestLink, PullRequestState};
 use strawboss_core::run::{
     Answer, CheckResult, PhaseClaim, Progress, Question, Refusal, Run, RunOutcome, RunState, Sandbox, StopReason, Usage,
 };
@@ -42,6 +43,7 @@ pub fn task_of(project: &str, number: u64) -> Task {
         preempted_at: None,
         created_by: None,
         session: None,
+        pull_request: None,
         created_at: Timestamp(1_000),
         updated_at: Timestamp(1_000),
         version: 0,
@@ -185,6 +187,13 @@ pub fn full_task(number: u64) -> Task {
             image: Some(HARD_TEXT.to_owned()),
             command: Some(HARD_TEXT.to_owned()),
         }),
+        pull_request: Some(Box::new(PullRequestLink {
+            number: u64::MAX,
+            url: HARD_TEXT.to_owned(),
+            state: PullRequestState::Closed,
+            head: "abc".to_owned(),
+            review: Some(7),
+        })),
         created_at: Timestamp(i64::MIN),
         updated_at: Timestamp(-1),
         ..task

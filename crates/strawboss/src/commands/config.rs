@@ -182,6 +182,9 @@ fn shown(settings: &Settings) -> Value {
                 }
                 fields.remove("name");
                 fields.remove("unusable");
+                if let Some(pulls) = settings.pull_requests.get(&project.name) {
+                    fields.insert("pull_request".to_owned(), crate::config::pull_requests::shown(pulls));
+                }
             }
             (project.name.to_string(), value)
         })

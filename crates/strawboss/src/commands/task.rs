@@ -300,6 +300,9 @@ pub(super) fn described(task: &TaskView) -> String {
     text.push_str(&entry("source", task.source.as_deref().unwrap_or_default()));
     text.push_str(&entry("ticket", task.ticket.as_deref().unwrap_or_default()));
     text.push_str(&entry("at", task.source_url.as_deref().unwrap_or_default()));
+    if let Some(pull) = &task.pull_request {
+        text.push_str(&entry("pull request", &format!("{} ({})", pull.url, pull.state)));
+    }
     text.push_str(&entry("made", &words::at(task.created_at, now)));
     text.push_str(&entry("changed", &words::at(task.updated_at, now)));
     text.push_str(&entry("attempts", &task.attempts.to_string()));

@@ -2,9 +2,9 @@
 
 use super::address;
 use super::problem::{Problem, Problems};
-use super::settings::{Backlog, Github, SecretSource};
+use super::settings::{Backlog, Github};
 use super::table::{Field, Table};
-use super::{sections, suggest};
+use super::{github_access, suggest};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -39,9 +39,10 @@ pub(super) fn backlog(
     if !table.has("project") {
         problems.push(item.wrong("has no `project`").hint("Write `project: NAME`: which project its issues are work on."));
     }
-    let token = sections::secret(&mut table, ("token_env", "token_file"), folder, problems);
-    if token.is_none() && !table.has("token_env") && !table.has("token_file") && !table.has("token") {
-        problems.push(item.wrong("has no token").hint("Write `token_env: GITHUB_TOKEN` or `token_file: PATH`."));
+    let access = github_access::read(&mut table, folder, problems);
+    if access.is_none() && !github_access::is_named(&table) {
+        let hint = "Write `token_env: GITHUB_TOKEN`, `token_file: PATH`, or `app: { id: …, key_file: PATH }` for a GitHub App.";
+        problems.push(item.wrong("has no token").hint(hint));
     }
     let name = table.read("name", problems, Field::text);
     let base_url = table
@@ -74,7 +75,7 @@ pub(super) fn backlog(
         let problem = field.wrong("is another backlog's already");
         problems.push(problem.hint("Give each a `name` of its own, and labels that keep them apart."));
     }
-    let (project, token) = (project?, token?);
+    let (project, access) = (project?, access?);
     if problems.len() > before {
         return None;
     }
@@ -93,7 +94,7 @@ pub(super) fn backlog(
         done_label,
         ..usual
     };
-    Some(Github { token, issues })
+    Some(Github { access, issues })
 }
 
 fn repository(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
@@ -164,9 +165,6 @@ pub(super) fn shown(one: &Github) -> serde_json::Value {
         "priorities": issues.priorities,
         "done": { "close": issues.done_close, "label": issues.done_label },
     });
-    match &one.token {
-        SecretSource::Env(variable) => shown["token_env"] = variable.as_str().into(),
-        SecretSource::File(path) => shown["token_file"] = path.display().to_string().into(),
-    }
+    github_access::shown(&one.access, &mut shown);
     shown
 }

@@ -8,10 +8,12 @@ pub(crate) mod backlogs;
 mod backup;
 mod folders;
 pub(crate) mod github;
+mod github_access;
 pub(crate) mod origin;
 mod plane;
 pub(crate) mod problem;
 mod projects;
+pub(crate) mod pull_requests;
 mod retention;
 mod sections;
 mod service;
@@ -235,6 +237,7 @@ fn read(
     let read_projects = table.table("projects", problems).map(|table| projects::projects(&table, folder, problems));
     let mut projects = BTreeMap::new();
     let mut said_auto = BTreeSet::new();
+    let mut pull_requests = BTreeMap::new();
     for read in read_projects.unwrap_or_default() {
         if let Some(model) = &read.model
             && !model_names.contains(&model.value.as_str())
@@ -253,6 +256,9 @@ fn read(
         }
         if read.said_auto {
             said_auto.insert(read.project.name.clone());
+        }
+        if let Some(of) = pull_requests::of(&read.project, read.review, read.pull_request, &backlogs, problems) {
+            pull_requests.insert(read.project.name.clone(), of);
         }
         projects.insert(read.project.name.clone(), read.project);
     }
@@ -273,6 +279,7 @@ fn read(
         database: database?,
         backlogs,
         projects,
+        pull_requests,
         projects_dir,
         models,
         agents,

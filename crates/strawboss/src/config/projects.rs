@@ -1,9 +1,10 @@
 //! `projects:`
 
 use super::problem::{Problem, Problems};
-use super::sections;
 use super::table::{At, Field, Table, expand};
+use super::yaml::Span;
 use super::yaml::Value;
+use super::{pull_requests, sections};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -27,6 +28,10 @@ pub(super) struct Read {
     pub(super) model: Option<At<String>>,
     /// Whether it says by itself that agents may start unasked.
     pub(super) said_auto: bool,
+    /// Where it says who reviews.
+    pub(super) review: Option<Span>,
+    /// How its pull requests are opened.
+    pub(super) pull_request: Option<pull_requests::Read>,
 }
 
 /// A project with nothing but a name and a place.
@@ -90,7 +95,7 @@ fn short(name: ProjectName, field: &Field<'_>, folder: &Path, problems: &mut Pro
     } else {
         Repository::Directory(field.path(folder, problems)?)
     };
-    Some(Read { project: bare(name, repository), agent: None, model: None, said_auto: false })
+    Some(Read { project: bare(name, repository), agent: None, model: None, said_auto: false, review: None, pull_request: None })
 }
 
 /// Whether git would take it for something far away.
@@ -99,7 +104,7 @@ fn is_url(text: &str) -> bool {
 }
 
 /// A URL that the host's git may be given: no helper programs, no options, no credentials.
-fn url(field: &Field<'_>, text: &str, problems: &mut Problems) -> Option<String> {
+pub(super) fn url(field: &Field<'_>, text: &str, problems: &mut Problems) -> Option<String> {
     let schemes = ["https://", "http://", "ssh://", "git://", "file://"];
     let scp = !text.contains("://") && is_url(text);
     if text.starts_with('-') || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
@@ -154,8 +159,10 @@ fn long(name: ProjectName, whole: &Field<'_>, mut table: Table<'_>, folder: &Pat
     let mode =
         table.read("mode", problems, |field, problems| field.choice(&AgentMode::ALL.map(|mode| (mode.word(), mode)), problems));
     let review = table.read("review", problems, |field, problems| {
-        field.choice(&[("manual", ReviewMode::Manual), ("auto", ReviewMode::Auto)], problems)
+        let value = field.choice(&ReviewMode::ALL.map(|mode| (mode.word(), mode)), problems)?;
+        Some(At { value, span: field.node.span.clone() })
     });
+    let pull_request = table.get("pull_request").and_then(|field| pull_requests::read(&field, folder, problems));
     let tries = table.read("tries", problems, |field, problems| field.integer(1, 20, problems));
     let branch = table.read("branch", problems, branch);
     let limits = table.table("limits", problems).map(|table| limits(table, problems)).unwrap_or_default();
@@ -176,7 +183,7 @@ fn long(name: ProjectName, whole: &Field<'_>, mut table: Table<'_>, folder: &Pat
         cache,
         env,
         approval: approval.unwrap_or_default(),
-        review: review.unwrap_or_default(),
+        review: review.as_ref().map(|review| review.value).unwrap_or_default(),
         tries: tries.unwrap_or(defaults.tries),
         branch,
         limits,
@@ -186,7 +193,8 @@ fn long(name: ProjectName, whole: &Field<'_>, mut table: Table<'_>, folder: &Pat
         after_merge: after_merge.unwrap_or_default(),
         ..defaults
     };
-    Some(Read { project, agent, model, said_auto: approval == Some(Approval::Auto) })
+    let review = review.map(|review| review.span);
+    Some(Read { project, agent, model, said_auto: approval == Some(Approval::Auto), review, pull_request })
 }
 
 fn repository(whole: &Field<'_>, table: &mut Table<'_>, folder: &Path, problems: &mut Problems) -> Option<Repository> {

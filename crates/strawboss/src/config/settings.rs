@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use strawboss_backlog::{GithubConfig, PlaneConfig, SheetsConfig};
+use strawboss_backlog::{GithubConfig, MergeMethod, PlaneConfig, SheetsConfig};
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::BacklogStatus;
 use strawboss_core::project::{ModelEntry, Project};
@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     /// As they are written, from the first to the last.
     pub(crate) backlogs: Vec<Backlog>,
     pub(crate) projects: BTreeMap<ProjectName, Project>,
+    /// Where the work of projects is proposed that are reviewed by pull requests.
+    pub(crate) pull_requests: BTreeMap<ProjectName, PullRequests>,
     /// Where each git repository is a project.
     pub(crate) projects_dir: Option<PathBuf>,
     pub(crate) models: BTreeMap<String, ModelEntry>,
@@ -186,10 +188,45 @@ impl Csv {
 /// An entry of `backlogs:` of type `github`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Github {
-    /// Where its token is.
-    pub(crate) token: SecretSource,
-    /// The rest; the token in it is set when it is read.
+    /// What it is asked with.
+    pub(crate) access: GithubAccess,
+    /// The rest; what it is asked with is set in it when it is read.
     pub(crate) issues: GithubConfig,
+}
+
+/// What a GitHub is asked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum GithubAccess {
+    /// A personal access token.
+    Token(SecretSource),
+    /// A GitHub App.
+    App {
+        /// Its client ID, or its number.
+        id: String,
+        /// Its installation, where it is named.
+        installation: Option<u64>,
+        /// One of its private keys.
+        key: SecretSource,
+    },
+}
+
+/// Where a project's pull requests are opened, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PullRequests {
+    /// `owner/name`.
+    pub(crate) repository: String,
+    /// Where the API is.
+    pub(crate) base_url: String,
+    /// What it is asked with.
+    pub(crate) access: GithubAccess,
+    /// Where git pushes to with its own credentials; none: to the repository over HTTPS, with what the API is asked with.
+    pub(crate) remote: Option<String>,
+    /// How it merges.
+    pub(crate) merge: MergeMethod,
+    /// Whether they are opened as drafts.
+    pub(crate) draft: bool,
+    /// How often they are looked at.
+    pub(crate) poll_interval: Duration,
 }
 
 /// An entry of `backlogs:` of type `sheets`.

@@ -3,7 +3,9 @@
 use super::{ConfigError, Flags, parse};
 use crate::config::Config;
 use crate::config::backlogs;
-use crate::config::settings::{Backlog, ClaudeSource, Csv, Database, PlanFile, PlaneAccess, RunnerKind, SecretSource};
+use crate::config::settings::{
+    Backlog, ClaudeSource, Csv, Database, GithubAccess, PlanFile, PlaneAccess, RunnerKind, SecretSource,
+};
 use crate::environment::Environment;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -317,10 +319,14 @@ fn issues_of_a_repository_are_a_backlog() {
     trusted: [OWNER, ann]
     priorities: { Urgent: 1 }
     done: { close: false, label: shipped }
+  - { type: github, repository: acme/horn, project: Antenna, app: { id: Iv23liX, installation: 7, key_env: APP_KEY } }
+  - { type: github, repository: acme/dish, project: Antenna, app: { id: 1001, key_file: ./app.pem } }
 projects: { Antenna: ./antenna }
 ";
     let settings = read(text).unwrap().settings;
-    let [Backlog::Github(first), Backlog::Csv(_), Backlog::Github(second)] = settings.backlogs.as_slice() else {
+    let [Backlog::Github(first), Backlog::Csv(_), Backlog::Github(second), Backlog::Github(third), Backlog::Github(fourth)] =
+        settings.backlogs.as_slice()
+    else {
         panic!("{:?}", settings.backlogs)
     };
     assert_eq!((first.issues.repository.as_str(), first.issues.poll_interval), ("acme/antenna", Duration::from_mins(1)));
@@ -329,6 +335,12 @@ projects: { Antenna: ./antenna }
     assert_eq!(second.issues.base_url, "https://github.example.org/api/v3");
     assert_eq!((second.issues.labels.len(), second.issues.trusted.len(), second.issues.priorities["Urgent"]), (2, 2, 1));
     assert_eq!((second.issues.done_close, second.issues.done_label.as_deref()), (false, Some("shipped")));
+    let key = SecretSource::Env("APP_KEY".to_owned());
+    assert_eq!(third.access, GithubAccess::App { id: "Iv23liX".to_owned(), installation: Some(7), key });
+    let GithubAccess::App { id, installation: None, key: SecretSource::File(_) } = &fourth.access else {
+        panic!("{:?}", fourth.access)
+    };
+    assert_eq!(id, "1001");
 }
 
 #[test]
@@ -399,10 +411,19 @@ fn what_is_wrong_with_a_repository_is_said() {
   - { type: github, repository: acme/one, project: A, token_env: T, trusted: [OWNERS], labels: ['a,b'], polling: 3 }
   - { type: github, repository: acme/two, project: A, token_env: T }
   - { type: github, repository: Acme/two, project: A, token_env: T }
+  - { type: github, repository: acme/3, project: A, token_env: T, app: { id: 1, key_env: K } }
+  - { type: github, repository: acme/4, project: A, app: { installation: 0, key: ghs_0123456789 } }
+  - { type: github, repository: acme/5, project: A, app: { id: 'my app' } }
 projects: { A: ./a }
 ";
     let said = read(text).unwrap_err();
     for part in [
+        "backlogs[5].app stands beside a token",
+        "backlogs[6].app has no `id`",
+        "backlogs[6].app.installation must be",
+        "backlogs[6].app.key is a secret, which must not stand in the configuration",
+        "backlogs[7].app.id must be the App's client ID or its number",
+        "backlogs[7].app has no key",
         "backlogs[0].repository must be a repository",
         "backlogs[0].token is a secret, which must not stand in the configuration",
         "backlogs[1] has no `repository`",
@@ -417,7 +438,7 @@ projects: { A: ./a }
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    assert!(!said.contains("ghp_0123") && !said.contains("hunter2"), "{said}");
+    assert!(!said.contains("ghp_0123") && !said.contains("hunter2") && !said.contains("ghs_0123"), "{said}");
 }
 
 #[test]
@@ -518,4 +539,54 @@ fn a_terminal_on_the_host_is_served_only_when_it_is_said() {
         let wrong = read(&format!("server: {{ legacy_listen: {open} }}\n")).unwrap_err();
         assert!(wrong.contains(why), "{wrong}");
     }
+}
+
+#[test]
+fn pull_requests_are_opened_where_the_projects_issues_are_or_where_it_says() {
+    let text = "backlogs:
+  - { type: github, repository: acme/antenna, project: Antenna, token_env: T, poll_interval: 5m, base_url: https://hub.example.org/api/v3 }
+projects:
+  Antenna: { directory: ./a, review: pull_request, pull_request: { merge: squash, draft: true } }
+  Horn:
+    directory: ./h
+    review: pull_request
+    pull_request: { repository: acme/horn, app: { id: Iv23liX, key_file: ./app.pem }, remote: 'git@github.com:acme/horn.git', poll_interval: 30 }
+  Dish: { directory: ./d, pull_request: { merge: rebase } }
+";
+    let config = read(text).unwrap();
+    let of = |name: &str| config.settings.pull_requests.get(&ProjectName::parse(name).unwrap());
+    let antenna = of("Antenna").unwrap();
+    assert_eq!((antenna.repository.as_str(), antenna.base_url.as_str()), ("acme/antenna", "https://hub.example.org/api/v3"));
+    assert_eq!((antenna.merge.word(), antenna.draft, antenna.poll_interval), ("squash", true, Duration::from_mins(5)));
+    assert_eq!(antenna.access, GithubAccess::Token(SecretSource::Env("T".to_owned())));
+    let horn = of("Horn").unwrap();
+    assert_eq!((horn.repository.as_str(), horn.base_url.as_str()), ("acme/horn", "https://api.github.com"));
+    assert_eq!((horn.remote.as_deref(), horn.merge.word()), (Some("git@github.com:acme/horn.git"), "merge"));
+    assert!(of("Dish").is_none());
+    let warned: Vec<_> = config.report.warnings().map(|problem| problem.message.clone()).collect();
+    assert!(warned.iter().any(|said| said.contains("projects.Dish.pull_request says how")), "{warned:?}");
+}
+
+#[test]
+fn what_is_wrong_with_pull_requests_is_said() {
+    let text = "backlogs:
+  - { type: github, repository: acme/antenna, project: Antenna, token_env: T }
+projects:
+  Antenna: { directory: ./a, review: pull_request, pull_request: { base_url: https://other.example.org/api/v3 } }
+  Horn: { directory: ./h, review: pull_request }
+  Dish: { directory: ./d, review: pull_request, pull_request: { repository: dish, merge: fast, remote: 'https://me:hunter2@x.org/y' } }
+  Mast: { directory: ./m, review: pull_requests }
+";
+    let said = read(text).unwrap_err();
+    for part in [
+        "projects.Antenna is reviewed by pull requests, and nothing says on which repository",
+        "projects.Horn is reviewed by pull requests, and nothing says on which repository",
+        "projects.Dish.pull_request.repository must be a repository on GitHub",
+        "projects.Dish.pull_request.merge must be",
+        "a URL must not hold credentials",
+        "projects.Mast.review must be",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
 }

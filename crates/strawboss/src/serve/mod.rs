@@ -225,6 +225,10 @@ impl Service {
         engine_config.public_url.clone_from(&settings.server.public_url);
         let opener = sources::Opener { config: &config.file, data_dir: Some(data_dir.path()), environment };
         engine_config.sources = settings.backlogs.iter().map(|backlog| opener.open(backlog)).collect::<Result<_, Failure>>()?;
+        for (project, configured) in &settings.pull_requests {
+            let pulls = opener.pull_requests(project, configured)?;
+            engine_config.pull_requests.insert(project.clone(), Arc::new(pulls));
+        }
         let stop_doors = CancellationToken::new();
         // The data directory was closed to others and named anew since it was configured.
         let elsewhere = settings.server.doors_dir != settings.server.data_dir;

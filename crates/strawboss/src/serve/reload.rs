@@ -63,6 +63,7 @@ fn after_restart(old: &Settings, new: &Settings) -> Vec<String> {
     add("server.registration", old.server.registration != new.server.registration);
     add("database", old.database != new.database);
     add("backlogs", old.backlogs != new.backlogs);
+    add("projects.*.pull_request", old.pull_requests != new.pull_requests);
     add("runner.type", old.runner.kind != new.runner.kind);
     add("runner.host", old.runner.host != new.runner.host);
     add("runner.doors_volume", old.runner.doors_volume != new.runner.doors_volume);

@@ -1,14 +1,15 @@
 //! Backlogs as the engine reads them, with secrets from where the configuration says they are.
 
 use super::plane;
-use crate::config::settings::{Backlog, Csv, Github, PlanFile, SecretSource, Sheets};
+use crate::config::settings::{Backlog, Csv, Github, GithubAccess, PlanFile, PullRequests, SecretSource, Sheets};
 use crate::environment::Environment;
 use crate::failure::{ExitStatus, Failure};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use strawboss_backlog::github::Token;
+use strawboss_backlog::github::{Access, App, Token};
 use strawboss_backlog::plan::{PlanBacklog, PlanConfig};
-use strawboss_backlog::{CsvBacklog, CsvConfig, GithubBacklog, GithubConfig, SheetsBacklog};
+use strawboss_backlog::{CsvBacklog, CsvConfig, GithubBacklog, GithubConfig, GithubPulls, GithubPullsConfig, SheetsBacklog};
+use strawboss_core::ProjectName;
 use strawboss_core::backlog::BacklogStatus;
 use strawboss_engine::Source;
 
@@ -53,6 +54,40 @@ impl Opener<'_> {
         Ok(found.file.map_or(Token::Value(found.value), Token::File))
     }
 
+    /// What a GitHub is asked with, for whom.
+    fn github_access(&self, configured: &GithubAccess, whose: &str) -> Result<Access, Failure> {
+        let lacking = |what: &'static str, file: &'static str| {
+            move |why: String, variable: &str| {
+                Failure::new(format!("{whose} has no {what}: {why}"))
+                    .fix(format!("Set {variable}, or name a file with `{file}`."))
+                    .status(ExitStatus::Usage)
+            }
+        };
+        Ok(match configured {
+            GithubAccess::Token(token) => Access::Token(self.secret(token, lacking("token", "token_file"))?),
+            GithubAccess::App { id, installation, key } => Access::App(App {
+                id: id.clone(),
+                installation: *installation,
+                key: self.secret(key, lacking("key of its GitHub App", "app.key_file"))?,
+            }),
+        })
+    }
+
+    /// Where a project's work is proposed, or what is wrong with that.
+    pub(crate) fn pull_requests(&self, project: &ProjectName, configured: &PullRequests) -> Result<GithubPulls, Failure> {
+        let access = self.github_access(&configured.access, &format!("`pull_request` of the project `{project}`"))?;
+        let pulls = GithubPulls::new(GithubPullsConfig {
+            repository: configured.repository.clone(),
+            base_url: configured.base_url.clone(),
+            access,
+            remote: configured.remote.clone(),
+            merge: configured.merge,
+            draft: configured.draft,
+            poll_interval: configured.poll_interval,
+        });
+        pulls.map_err(|error| Failure::usage(error.to_string()))
+    }
+
     fn csv(&self, configured: &Csv) -> Result<Source, Failure> {
         let (file, base) = self.place(&configured.written, &configured.file);
         let mut csv = CsvConfig::new(file);
@@ -72,12 +107,8 @@ impl Opener<'_> {
     }
 
     fn github(&self, configured: &Github) -> Result<Source, Failure> {
-        let token = self.secret(&configured.token, |why, variable| {
-            Failure::new(format!("the backlog `{}` has no token: {why}", configured.issues.repository))
-                .fix(format!("Set {variable}, or name a file with `token_file`."))
-                .status(ExitStatus::Usage)
-        })?;
-        let backlog = GithubBacklog::new(GithubConfig { token, ..configured.issues.clone() });
+        let access = self.github_access(&configured.access, &format!("the backlog `{}`", configured.issues.repository))?;
+        let backlog = GithubBacklog::new(GithubConfig { access, ..configured.issues.clone() });
         let backlog = backlog.map_err(|error| Failure::usage(error.to_string()))?;
         Ok(Source { backlog: Arc::new(backlog), in_review: BacklogStatus::InReview })
     }

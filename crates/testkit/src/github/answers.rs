@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// GitHub's form of a complaint.
-fn complaint(status: u16, message: &str) -> Reply {
+pub(super) fn complaint(status: u16, message: &str) -> Reply {
     Reply::json(status, &json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }))
 }
 
@@ -26,7 +26,20 @@ impl Scripted for Repository {
 }
 
 fn reply(state: &mut State, address: &str, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Reply {
-    if headers.get("authorization").and_then(|value| value.to_str().ok()) != Some(&format!("Bearer {TOKEN}")) {
+    let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let bearer = bearer.strip_prefix("Bearer ").unwrap_or_default();
+    let date = state.app.now();
+    let asked = serde_json::from_slice(body).unwrap_or(Value::Null);
+    if let Some(answered) = state.app.answer(method.as_str(), uri.path(), bearer, &asked) {
+        let reply = match answered {
+            Ok((status, value)) => Reply::json(status, &value),
+            Err((status, why)) => complaint(status, &why),
+        };
+        let at = jiff::Timestamp::from_second(date).map(|at| at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+        return reply.header("date", at.unwrap_or_default());
+    }
+    state.as_app = state.app.takes(bearer).then(|| bearer.to_owned());
+    if bearer != TOKEN && state.as_app.is_none() {
         return complaint(401, "Bad credentials");
     }
     let now = jiff::Timestamp::now().as_second();
@@ -57,12 +70,12 @@ fn reply(state: &mut State, address: &str, method: &Method, uri: &Uri, headers: 
     reply
 }
 
-fn query(uri: &Uri) -> HashMap<String, String> {
+pub(super) fn query(uri: &Uri) -> HashMap<String, String> {
     axum::extract::Query::try_from_uri(uri).map(|axum::extract::Query(query)| query).unwrap_or_default()
 }
 
 /// One page of a list, with where the next one is.
-fn paged(state: &State, address: &str, uri: &Uri, all: &[Value]) -> Reply {
+pub(super) fn paged(state: &State, address: &str, uri: &Uri, all: &[Value]) -> Reply {
     let mut query = query(uri);
     let number = |query: &HashMap<String, String>, key: &str| query.get(key).and_then(|text| text.parse::<usize>().ok());
     let cap = if state.page_cap == 0 { 100 } else { state.page_cap };
@@ -103,6 +116,9 @@ fn unescaped(text: &str) -> String {
 fn route(state: &mut State, address: &str, method: &Method, uri: &Uri, body: &[u8]) -> Reply {
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     if uri.path() == "/user" {
+        if state.as_app.is_some() {
+            return complaint(403, "Resource not accessible by integration");
+        }
         return Reply::json(200, &json!({ "login": BOT, "type": "User" }));
     }
     let not_found = || complaint(404, "Not Found");
@@ -113,6 +129,9 @@ fn route(state: &mut State, address: &str, method: &Method, uri: &Uri, body: &[u
     let segments: Vec<String> = rest.split('/').filter(|part| !part.is_empty()).map(unescaped).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let text = |key: &str| body[key].as_str().map(str::to_owned);
+    if let Some(reply) = super::pulls::answer(state, address, method, uri, &segments, &body) {
+        return reply;
+    }
     match (method.as_str(), segments.as_slice()) {
         ("GET", []) => Reply::json(200, &json!({ "full_name": REPOSITORY })),
         ("GET", ["issues"]) => {
@@ -180,7 +199,8 @@ fn of_issue(
             if text.is_empty() || text.chars().count() > 65_536 {
                 return complaint(422, "Validation Failed");
             }
-            Reply::json(201, &state.comment(number, BOT, "COLLABORATOR", &text))
+            let (login, association) = (state.asking(), if state.as_app.is_some() { "NONE" } else { "COLLABORATOR" });
+            Reply::json(201, &state.comment(number, &login, association, &text))
         }
         ("POST", ["labels"]) => {
             for name in body["labels"].as_array().into_iter().flatten().filter_map(Value::as_str) {

@@ -1,14 +1,18 @@
-//! A GitHub of one repository, over real HTTP on a free port: issues, comments, labels, dependencies, paging, ETags, limits
-//! and faults on demand, as GitHub's documentation of its REST API describes them.
+//! A GitHub of one repository, over real HTTP on a free port: issues, comments, labels, dependencies, pull requests on
+//! a real git repository, an App, paging, ETags, limits and faults on demand, as GitHub's documentation of its REST API describes them.
 //!
 //! The methods are what people do in the browser; the program under test speaks HTTP.
 
 mod answers;
+mod app;
+mod git;
+mod pulls;
 mod state;
 
 pub use crate::script::{Asked, Fault};
 use crate::script::{Script, lock, router};
 use anyhow::Result;
+pub use app::INSTALLATION;
 use serde_json::Value;
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,6 +22,10 @@ use tokio::task::JoinHandle;
 pub const TOKEN: &str = "ghp_of-the-local-github";
 /// The login that the token belongs to.
 pub const BOT: &str = "crew-bot";
+/// The client ID of the App; its number is 1001.
+pub const APP_ID: &str = "Iv23liLocalGitHub";
+/// What comes before `[bot]` in the App's login.
+pub const APP_SLUG: &str = "crew-app";
 /// Its repository.
 pub const REPOSITORY: &str = "acme/antenna";
 
@@ -50,7 +58,7 @@ impl GitHub {
         let address = format!("http://{}", listener.local_addr()?);
         let repository = Arc::new(Repository::default());
         repository.state().address.clone_from(&address);
-        let router = router(Arc::clone(&repository));
+        let router = git::routed(router(Arc::clone(&repository)), Arc::clone(&repository));
         let serving = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 eprintln!("the local GitHub ended: {error}");
@@ -126,6 +134,60 @@ impl Repository {
     /// A person moves an issue to another repository.
     pub fn transfer(&self, number: u64) {
         self.state().remove(number, true);
+    }
+
+    /// Somebody makes a key of the App, of two at most: the file that is downloaded. With the first it is installed.
+    pub fn app_key(&self) -> Result<String> {
+        self.state().app.make_key()
+    }
+
+    /// Somebody deletes the App's keys.
+    pub fn delete_app_keys(&self) {
+        self.state().app.delete_keys();
+    }
+
+    /// Somebody installs the App, or removes it, and its tokens with it.
+    pub fn install_app(&self, installed: bool) {
+        let app = &mut self.state().app;
+        app.installed = installed;
+        app.tokens.clear();
+    }
+
+    /// Somebody suspends the App's installation, or lifts that.
+    pub fn suspend_app(&self, suspended: bool) {
+        let app = &mut self.state().app;
+        app.suspended = suspended;
+        app.tokens.clear();
+    }
+
+    /// Whether the App's installation reaches the repository.
+    pub fn app_reaches(&self, reaches: bool) {
+        self.state().app.reaches = reaches;
+    }
+
+    /// Takes a permission from the App.
+    pub fn deny_app(&self, permission: &str) {
+        self.state().app.permissions.remove(permission);
+    }
+
+    /// Ends the App's tokens before their time.
+    pub fn revoke_app_tokens(&self) {
+        self.state().app.tokens.clear();
+    }
+
+    /// How many tokens the App was given.
+    pub fn app_tokens(&self) -> usize {
+        self.state().app.given
+    }
+
+    /// How long the App's next tokens hold, in seconds.
+    pub fn app_token_life(&self, seconds: i64) {
+        self.state().app.token_life = seconds;
+    }
+
+    /// How far GitHub's clock is ahead of this machine's.
+    pub fn clock_ahead(&self, seconds: i64) {
+        self.state().app.ahead = seconds;
     }
 
     /// The repository gets another name.

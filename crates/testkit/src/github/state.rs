@@ -16,6 +16,10 @@ pub(super) struct State {
     pub(super) renamed: bool,
     pub(super) page_cap: usize,
     pub(super) address: String,
+    pub(super) app: super::app::App,
+    pub(super) pulls: super::pulls::Pulls,
+    /// The token that the App asks with; none: the person asks whose token it is.
+    pub(super) as_app: Option<String>,
     /// Requests that are left, and when the limit resets.
     pub(super) rate: Option<(u64, i64)>,
     ids: u64,
@@ -32,6 +36,16 @@ impl State {
     fn now(&mut self) -> String {
         self.last = jiff::Timestamp::now().as_second().max(self.last + 1);
         jiff::Timestamp::from_second(self.last).map(|at| at.to_string()).unwrap_or_default()
+    }
+
+    /// Whose answers are given now.
+    pub(super) fn asking(&self) -> String {
+        if self.as_app.is_some() { format!("{}[bot]", super::APP_SLUG) } else { BOT.to_owned() }
+    }
+
+    /// Whether who asks now may write that.
+    pub(super) fn may(&self, permission: &str) -> bool {
+        self.as_app.as_ref().is_none_or(|token| self.app.may(token, permission))
     }
 
     pub(super) fn limit(&mut self, remaining: u64, resets_in: i64) {
@@ -116,7 +130,7 @@ impl State {
 
     pub(super) fn comment(&mut self, number: u64, login: &str, association: &str, body: &str) -> Value {
         let (id, now) = (self.id(), self.now());
-        let kind = if login == BOT { "Bot" } else { "User" };
+        let kind = if login == BOT || login.ends_with("[bot]") { "Bot" } else { "User" };
         let comment = json!({
             "id": id, "body": body, "user": { "login": login, "type": kind }, "author_association": association, "created_at": now,
         });

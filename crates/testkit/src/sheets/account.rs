@@ -1,34 +1,12 @@
 //! The service account: its keys, and the tokens that it is given.
 
-use anyhow::{Context as _, Result, bail, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use rustls_pki_types::pem::PemObject as _;
+use crate::rsa;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::process::Command;
-use std::sync::OnceLock;
 
 /// The account's address.
 pub const EMAIL: &str = "crew@strawboss-test.iam.gserviceaccount.com";
-
-/// A private key, made for this process: they take a moment, and none lies in the repository.
-fn private_key(number: usize) -> Result<&'static str> {
-    static KEYS: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
-    let slot = KEYS.get(number).context("there are two keys")?;
-    if let Some(key) = slot.get() {
-        return Ok(key);
-    }
-    let made = Command::new("openssl")
-        .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
-        .output()
-        .context("openssl cannot be run: install it")?;
-    ensure!(made.status.success(), "openssl made no key: {}", String::from_utf8_lossy(&made.stderr));
-    let key = String::from_utf8(made.stdout)?;
-    Ok(slot.get_or_init(|| key))
-}
 
 /// The account, as Google knows it.
 #[derive(Debug, Default)]
@@ -46,13 +24,10 @@ pub(super) struct Account {
 impl Account {
     /// Makes a key, and the file that is downloaded for it.
     pub(super) fn make_key(&mut self, token_uri: &str) -> Result<String> {
-        let pem = private_key(self.made)?;
+        let pem = rsa::private_key(self.made)?;
         self.made += 1;
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).context("openssl made another key than was asked for")?;
-        let pair = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der());
-        let pair = pair.map_err(|error| anyhow::anyhow!("openssl made another key than was asked for: {error}"))?;
         let id = format!("key-{}", self.made);
-        self.keys.insert(id.clone(), pair.public_key().as_ref().to_vec());
+        self.keys.insert(id.clone(), rsa::public_key(pem)?);
         let file = json!({
             "type": "service_account",
             "project_id": "strawboss-test",
@@ -104,16 +79,7 @@ impl Account {
     }
 
     fn claims(&self, statement: &str) -> Result<Value> {
-        let (signed, signature) = statement.rsplit_once('.').context("no signature")?;
-        let (header, claims) = signed.split_once('.').context("no claims")?;
-        let read = |text: &str| anyhow::Ok(serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(text)?)?);
-        let header = read(header)?;
-        ensure!(header["alg"] == "RS256" && header["typ"] == "JWT");
-        let key = self.keys.get(header["kid"].as_str().unwrap_or_default()).context("no such key")?;
-        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key);
-        if key.verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature)?).is_err() {
-            bail!("another key signed it");
-        }
-        read(claims)
+        let id = rsa::header(statement)?["kid"].as_str().unwrap_or_default().to_owned();
+        rsa::claims(statement, self.keys.get(&id).context("no such key")?)
     }
 }

@@ -71,6 +71,11 @@ function TaskView({ task }: { task: Task }) {
             {task.ticket ?? task.source ?? "its ticket"}
           </a>
         )}
+        {task.pull_request != null && (
+          <a href={task.pull_request.url} target="_blank" rel="noreferrer">
+            pull request #{task.pull_request.number} ({task.pull_request.state})
+          </a>
+        )}
         <span>
           changed <Ago at={task.updated_at} />
         </span>

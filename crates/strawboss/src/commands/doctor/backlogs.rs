@@ -1,4 +1,4 @@
-//! Where work comes from: whether it can be read, as the service reads it, and whether its projects are there.
+//! Where work comes from, and where it is proposed: whether it can be read, as the service reads it, and whether its projects are there.
 
 use super::Finding;
 use crate::config::settings::{Backlog, Settings};
@@ -13,14 +13,14 @@ const SHOWN: usize = 10;
 
 /// Every backlog. Nobody behind a network is asked when it has to be quick.
 pub(super) async fn all(settings: &Settings, opener: &Opener<'_>, quick: bool) -> Vec<Finding> {
+    let mut found = Vec::new();
     if settings.backlogs.is_empty() {
-        return vec![Finding::warn(
+        found.push(Finding::warn(
             "backlog",
             "none is configured: tasks come from `strawboss task add` alone",
             "Add one under `backlogs:`; `strawboss init` shows how.",
-        )];
+        ));
     }
-    let mut found = Vec::new();
     for configured in &settings.backlogs {
         let what = format!("backlog {configured}");
         for project in configured.projects() {
@@ -31,6 +31,17 @@ pub(super) async fn all(settings: &Settings, opener: &Opener<'_>, quick: bool) -
             Ok(_) if quick && configured.file().is_none() => found.push(Finding::ok(what, "is set up (not asked)")),
             Ok(source) => found.extend(read(&what, settings, configured, source.backlog.read().await)),
         }
+    }
+    for (project, configured) in &settings.pull_requests {
+        let what = format!("pull requests of {project}");
+        found.push(match opener.pull_requests(project, configured) {
+            Err(failure) => Finding::fail(what, failure.message, failure.fix.unwrap_or_default()),
+            Ok(_) if quick => Finding::ok(what, "are set up (not asked)"),
+            Ok(pulls) => match pulls.check().await {
+                Ok(words) => Finding::ok(what, words),
+                Err(error) => Finding::fail(what, format!("could not {}: {}", error.what, error.why), error.fix),
+            },
+        });
     }
     found
 }
