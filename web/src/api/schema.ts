@@ -303,6 +303,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers what a run's agent asks people.
+         * @description The agent goes on with it, and is told who answered. A question is answered once: a second answer, and one to a question that is
+         *     open no more, is refused (409).
+         */
+        post: operations["run_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/diff": {
         parameters: {
             query?: never;
@@ -784,6 +805,33 @@ export interface components {
             /** @description What the person signs in as. */
             username: string;
         };
+        /** @description An answer to what a run's agent asks: `POST /api/v1/runs/{id}/answer`. */
+        AnswerQuestion: {
+            /**
+             * Format: int32
+             * @description The number of the question that is meant.
+             */
+            question: number;
+            /** @description The answer, 16 000 bytes at most. */
+            text: string;
+        };
+        /** @description A person's answer to an agent. */
+        AnswerView: {
+            /**
+             * Format: int64
+             * @description When, milliseconds since 1970 UTC.
+             */
+            at: number;
+            /** @description Who: the label of what they signed in with. */
+            by: string;
+            /** @description What they said. */
+            text: string;
+            /**
+             * Format: int64
+             * @description When it was seen that the answer reached the agent.
+             */
+            told_at?: number | null;
+        };
         /** @description What to do with a task: `POST /api/v1/tasks/{id}/{action}` has no body but for block. */
         BlockTask: {
             /** @description Why, for people. */
@@ -1145,6 +1193,16 @@ export interface components {
             /** @description How it is. */
             state: components["schemas"]["PartState"];
         };
+        /** @description A phase of a run's plan, other than its own. */
+        PhaseView: {
+            /**
+             * Format: int32
+             * @description Which, from 0.
+             */
+            phase: number;
+            /** @description Its title. */
+            title: string;
+        };
         /** @description Something wrong in a source. */
         ProblemView: {
             /** @description The column. */
@@ -1213,6 +1271,24 @@ export interface components {
             state: string;
             /** @description Where people look at it. */
             url: string;
+        };
+        /** @description What an agent asks people. Text of a sandbox: to be shown as it is. */
+        QuestionView: {
+            answer?: components["schemas"]["AnswerView"] | null;
+            /**
+             * Format: int64
+             * @description When, milliseconds since 1970 UTC.
+             */
+            at: number;
+            /** @description The answers that it offers; any other may be given. */
+            choices: string[];
+            /**
+             * Format: int32
+             * @description From 1, counted in its run.
+             */
+            number: number;
+            /** @description What it asks. */
+            text: string;
         };
         /** @description What `GET /ready` says to whoever has credentials; to others only `status` and `version`. */
         ReadyView: {
@@ -1364,8 +1440,12 @@ export interface components {
             merge_problem?: string | null;
             /** @description The commit that landed. */
             merged_commit?: string | null;
+            /** @description The other phases of its plan that its agent says this work does: they are completed with it when it is accepted. */
+            phases_done: components["schemas"]["PhaseView"][];
             /** @description What the agent was told first. */
             prompt: string;
+            /** @description All that its agent asked people, in order. */
+            questions: components["schemas"]["QuestionView"][];
             /**
              * Format: int64
              * @description When retention removed the recording of its terminal.
@@ -1446,6 +1526,7 @@ export interface components {
             progress?: components["schemas"]["ProgressView"] | null;
             /** @description Its project. */
             project: string;
+            question?: components["schemas"]["QuestionView"] | null;
             /**
              * Format: int64
              * @description When the agent started.
@@ -1617,6 +1698,8 @@ export interface components {
         };
         /** @description `GET /api/v1/status`. */
         StatusView: {
+            /** @description Runs whose agents ask people something, by id. */
+            asking: string[];
             /** @description The engine: scheduler and runs. */
             engine: components["schemas"]["PartView"];
             /** @description What stands behind sandboxes' doors. */
@@ -3335,6 +3418,131 @@ export interface operations {
             };
             /** @description There is no such thing */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The Host header names no address that this server is known by */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A defect; the log says more */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Something that it needs does not answer now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerQuestion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+            /** @description What was sent makes no sense */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No credentials, or ones that are not good */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credentials do not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Its state does not allow it now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
