@@ -27,7 +27,7 @@ async fn until_open(ground: &Ground, run: &RunId, number: u32) {
 /// A run whose agent works; its questions are given up after a moment, or held for long.
 async fn working(holds: bool) -> (Ground, TaskId, RunId, Played) {
     let mut ground = Ground::started(|project| project.agent = AgentKind::Claude).await;
-    let wait = if holds { Duration::from_secs(600) } else { Duration::from_millis(1) };
+    let wait = if holds { Duration::from_mins(10) } else { Duration::from_millis(1) };
     ground.again(|config| config.answer_wait = wait).await;
     let task = ground.add("Greet").await;
     let (run, agent) = ground.work(&task, "a.txt").await;
@@ -42,6 +42,7 @@ fn result(text: &str) -> ReportBody {
     message(AgentEvent::ToolResult { id: "t".to_owned(), is_error: false, text: text.to_owned() })
 }
 
+#[expect(clippy::option_option, reason = "whether it was told of, and what was told")]
 fn open_of(told: &ToSupervisor) -> Option<Option<u32>> {
     match told {
         ToSupervisor::Question { open } => Some(*open),
