@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_backlog::conformance::{Fixture, Sight, Wish, holds};
-use strawboss_backlog::github::{Access, Token};
+use strawboss_backlog::github::{Access, GithubProject, Token};
 use strawboss_backlog::{GithubBacklog, GithubConfig};
 use strawboss_core::backlog::{
     Backlog, BacklogStatus, Reading, Report, ReportedCheck, SourceItem, WriteBack, WriteBackError, WriteOutcome,
@@ -377,6 +377,44 @@ async fn the_query_selects_and_relations_are_dependencies() {
     assert_eq!(items(&GithubBacklog::new(mine).unwrap()).await.len(), 1);
     let milestone = GithubConfig { milestone: Some("v1".to_owned()), ..selected };
     assert_eq!(items(&GithubBacklog::new(milestone).unwrap()).await.len(), 0);
+}
+
+#[tokio::test]
+async fn what_stands_in_the_right_columns_of_a_project_is_selected() {
+    let hub = GitHub::start().await.unwrap();
+    for title in ["Ready", "In the backlog", "In no project", "Ready too", "Ready as well"] {
+        hub.open(title, "");
+    }
+    for (number, column) in [(1, "Ready"), (2, "Backlog"), (4, "In Progress"), (5, "Ready")] {
+        hub.put_into_project(number, Some(column));
+    }
+    hub.page_size(2);
+    let project =
+        GithubProject { owner: "acme".to_owned(), is_users: false, number: 7, query: Some("-status:\"Backlog\"".to_owned()) };
+    let chosen = GithubConfig { github_project: Some(project.clone()), ..config(&hub) };
+    let source = GithubBacklog::new(chosen.clone()).unwrap();
+    let lines = async || items(&source).await.iter().map(|item| item.line).collect::<Vec<_>>();
+    assert_eq!(lines().await, [1, 4, 5]);
+    hub.put_into_project(1, Some("Backlog"));
+    hub.put_into_project(2, Some("Ready"));
+    assert_eq!(lines().await, [2, 4, 5]);
+    // Closed, it may leave the project: that it was closed is heard all the same.
+    hub.set_state(4, "closed");
+    hub.put_into_project(4, None);
+    let read = items(&source).await;
+    assert!(read.iter().any(|item| item.line == 4 && item.status == BacklogStatus::Completed), "{read:?}");
+    hub.asked();
+    hub.limit(1, 60);
+    assert_eq!(items(&source).await.len(), 3, "nothing changed, and it costs nothing");
+    for (change, says) in [
+        (GithubProject { number: 8, ..project.clone() }, "project 8 of acme cannot be read (404"),
+        (GithubProject { query: Some("nonsense".to_owned()), ..project }, "(422: The filter is invalid). Check `github_project`"),
+    ] {
+        hub.limit(100, 60);
+        let config = GithubConfig { github_project: Some(change), ..chosen.clone() };
+        let trouble = trouble(&GithubBacklog::new(config).unwrap()).await;
+        assert!(trouble.contains(says), "{trouble}");
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ pub(super) enum Failure {
     Forbidden(String),
     /// 404: it is not there, or the token may not see it.
     NotFound,
+    /// The GitHub Project that selects cannot be read: which, and why.
+    Project(String, String),
     /// 410: it was deleted, or issues are off.
     Gone,
     /// A redirect: it is elsewhere now.
@@ -79,6 +81,11 @@ impl Failure {
             Self::NotFound => (
                 format!("{repository} is not there, or the token may not see it (404)"),
                 "Check `repository`, and that the token was given access to it.".to_owned(),
+            ),
+            Self::Project(project, why) => (
+                format!("the {project} cannot be read ({why})"),
+                "Check `github_project` and its `query`, and give the token `Projects: read` of its owner (a classic one `read:project`)."
+                    .to_owned(),
             ),
             Self::Gone => (
                 format!("{repository} has no issues (410)"),

@@ -2,10 +2,11 @@
 //! them changed.
 
 use super::client::Failure;
-use super::model::{Comment, Issue};
-use super::{GithubBacklog, labels, text};
+use super::model::{Comment, Issue, ProjectItem};
+use super::{GithubBacklog, GithubProject, labels, text};
 use crate::remote::link_next;
 use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strawboss_core::Date;
 use strawboss_core::backlog::{BacklogStatus, SourceItem, SourceProblem};
@@ -23,16 +24,18 @@ const CLOSED_DAYS: i64 = 30;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// Pages of the lists, by address.
-    pages: HashMap<String, Page>,
+    pages: HashMap<String, Page<Issue>>,
+    /// Pages of the GitHub Project's items, by address.
+    project: HashMap<String, Page<ProjectItem>>,
     /// What belongs to an issue, by number.
     details: HashMap<u64, Details>,
 }
 
 #[derive(Debug)]
-struct Page {
+struct Page<T> {
     etag: Option<String>,
     body: Vec<u8>,
-    issues: Vec<Issue>,
+    listed: Vec<T>,
     next: Option<String>,
 }
 
@@ -55,8 +58,19 @@ impl GithubBacklog {
                 return Err(Failure::Changing);
             }
             let mut seen = BTreeSet::new();
-            let changed = self.pass(known, "open", &mut seen).await? | self.pass(known, "closed", &mut seen).await?;
+            let mut changed = false;
+            for state in ["open", "closed"] {
+                changed |= self.pass(&mut known.pages, self.first_page(state)?, &mut seen).await?;
+            }
             known.pages.retain(|address, _| seen.contains(address));
+            let chosen = match &self.config.github_project {
+                Some(project) => {
+                    changed |= self.project_pass(known, project).await?;
+                    let items = known.project.values().flat_map(|page| &page.listed);
+                    Some(items.filter_map(|item| item.issue_of(&self.config.repository)).collect::<BTreeSet<u64>>())
+                }
+                None => None,
+            };
             // What was read at several moments is whole when none of it changed from the first to the last.
             if changed {
                 continue;
@@ -64,8 +78,10 @@ impl GithubBacklog {
             issues = known
                 .pages
                 .values()
-                .flat_map(|page| &page.issues)
+                .flat_map(|page| &page.listed)
                 .filter(|issue| issue.pull_request.is_none() && self.selects(issue))
+                // What was closed is heard of wherever it was moved to then.
+                .filter(|issue| issue.is_closed() || chosen.as_ref().is_none_or(|chosen| chosen.contains(&issue.number)))
                 .map(|issue| (issue.number, issue.clone()))
                 .collect();
             for issue in issues.values().filter(|issue| !issue.is_closed()) {
@@ -83,14 +99,38 @@ impl GithubBacklog {
         Ok((items.collect(), Vec::new()))
     }
 
-    /// Reads all pages of the issues in a state; whether any differs from what is known.
-    async fn pass(&self, known: &mut Known, state: &str, seen: &mut BTreeSet<String>) -> Result<bool, Failure> {
-        let mut address = Some(self.first_page(state)?);
+    /// Reads all pages of the GitHub Project's items; whether any differs from what is known.
+    async fn project_pass(&self, known: &mut Known, project: &GithubProject) -> Result<bool, Failure> {
+        let mut query = vec![("per_page", "100")];
+        query.extend(project.query.as_deref().map(|filter| ("q", filter)));
+        let mut seen = BTreeSet::new();
+        let passed = self.pass(&mut known.project, self.query(&project.path(), query)?, &mut seen).await;
+        known.project.retain(|address, _| seen.contains(address));
+        passed.map_err(|failure| {
+            let why = match failure {
+                Failure::NotFound | Failure::Gone => "404: it is not there, or the token may not see it".to_owned(),
+                Failure::Forbidden(said) => format!("403: {said}"),
+                Failure::Refused(status, said) => format!("{status}: {said}"),
+                Failure::Moved => "its owner was renamed".to_owned(),
+                other => return other,
+            };
+            Failure::Project(project.to_string(), why)
+        })
+    }
+
+    /// Reads all pages of a list; whether any differs from what is known.
+    async fn pass<T: DeserializeOwned>(
+        &self,
+        pages: &mut HashMap<String, Page<T>>,
+        first: String,
+        seen: &mut BTreeSet<String>,
+    ) -> Result<bool, Failure> {
+        let mut address = Some(first);
         let mut changed = false;
         for _ in 0..PAGES {
             let Some(at) = address else { return Ok(changed) };
             seen.insert(at.clone());
-            let etag = known.pages.get(&at).and_then(|page| page.etag.clone());
+            let etag = pages.get(&at).and_then(|page| page.etag.clone());
             let answer = self.client.call(&self.pace, Method::GET, &at, None, etag.as_deref()).await?;
             if answer.status != StatusCode::NOT_MODIFIED {
                 let next = link_next(&answer);
@@ -98,12 +138,12 @@ impl GithubBacklog {
                     return Err(Failure::NotJson("its next page is on another server".to_owned()));
                 }
                 // A proxy may take the ETag away: the page itself tells as well.
-                changed |= known.pages.get(&at).is_none_or(|page| page.body != answer.body || page.next != next);
-                let issues = answer.json()?;
+                changed |= pages.get(&at).is_none_or(|page| page.body != answer.body || page.next != next);
+                let listed = answer.json()?;
                 let etag = answer.header("etag").map(str::to_owned);
-                known.pages.insert(at.clone(), Page { etag, issues, next, body: answer.body });
+                pages.insert(at.clone(), Page { etag, listed, next, body: answer.body });
             }
-            address = known.pages.get(&at).and_then(|page| page.next.clone());
+            address = pages.get(&at).and_then(|page| page.next.clone());
         }
         if address.is_some() { Err(Failure::TooMany(PAGES * 100)) } else { Ok(changed) }
     }
@@ -122,8 +162,13 @@ impl GithubBacklog {
             let since = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
             query.push(("since", since.strftime("%Y-%m-%dT00:00:00Z").to_string()));
         }
-        let address = self.client.address(&self.path("/issues"));
-        let url = reqwest::Url::parse_with_params(&address, query);
+        self.query(&self.path("/issues"), query)
+    }
+
+    /// The address of a path with these parameters.
+    fn query<T: AsRef<str>>(&self, path: &str, parameters: Vec<(&str, T)>) -> Result<String, Failure> {
+        let address = self.client.address(path);
+        let url = reqwest::Url::parse_with_params(&address, parameters);
         url.map(String::from).map_err(|error| Failure::NotJson(format!("{address} is no address: {error}")))
     }
 

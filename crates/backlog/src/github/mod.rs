@@ -29,6 +29,39 @@ pub const GITHUB_COM: &str = "https://api.github.com";
 
 /// What an App needs for issues.
 const NEEDS: [access::Permission; 2] = [("issues", "write"), ("metadata", "read")];
+/// What it needs beside that for an organisation's project.
+const NEEDS_FOR_PROJECT: access::Permission = ("organization_projects", "read");
+
+/// A GitHub Project whose items are selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GithubProject {
+    /// A login.
+    pub owner: String,
+    /// Whether the owner is a person; else it is an organisation.
+    pub is_users: bool,
+    /// As its address has it.
+    pub number: u32,
+    /// A filter, as the field above its views takes it.
+    pub query: Option<String>,
+}
+
+impl GithubProject {
+    /// Whether a text is a login as GitHub has them.
+    pub fn is_owner(text: &str) -> bool {
+        (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    }
+
+    fn path(&self) -> String {
+        let kind = if self.is_users { "users" } else { "orgs" };
+        format!("/{kind}/{}/projectsV2/{}/items", self.owner, self.number)
+    }
+}
+
+impl std::fmt::Display for GithubProject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "project {} of {}", self.number, self.owner)
+    }
+}
 
 /// Which issues, of which repository, and how they are spoken of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +82,8 @@ pub struct GithubConfig {
     pub assignee: Option<String>,
     /// The title of a milestone.
     pub milestone: Option<String>,
+    /// The GitHub Project that an open issue must be in.
+    pub github_project: Option<GithubProject>,
     /// How often it is asked.
     pub poll_interval: Duration,
     /// Logins, and associations in capitals, whose issues need no approval and whose comments are told to agents.
@@ -76,6 +111,7 @@ impl GithubConfig {
             labels: Vec::new(),
             assignee: None,
             milestone: None,
+            github_project: None,
             poll_interval: Duration::from_mins(1),
             trusted: ["OWNER", "MEMBER", "COLLABORATOR"].map(str::to_owned).to_vec(),
             label_prefix: "strawboss: ".to_owned(),
@@ -152,10 +188,12 @@ impl GithubBacklog {
             Some(name) => format!("github:{} ({name})", config.repository),
             None => format!("github:{}", config.repository),
         };
+        let for_project = config.github_project.as_ref().filter(|project| !project.is_users).map(|_| NEEDS_FOR_PROJECT);
+        let needs: Vec<_> = NEEDS.into_iter().chain(for_project).collect();
         Ok(Self {
             name,
             labels,
-            client: Client::new(base, config.access.clone(), &config.repository, &NEEDS).map_err(GithubConfigError::Client)?,
+            client: Client::new(base, config.access.clone(), &config.repository, &needs).map_err(GithubConfigError::Client)?,
             pace: Pace::new(config.poll_interval),
             known: tokio::sync::Mutex::default(),
             own: tokio::sync::OnceCell::new(),

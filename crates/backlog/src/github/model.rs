@@ -71,6 +71,35 @@ impl Issue {
     }
 }
 
+/// What a GitHub Project holds: an issue, a pull request or a draft.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct ProjectItem {
+    content_type: String,
+    /// None where the token may not see it.
+    #[serde(default)]
+    content: Option<ProjectContent>,
+    #[serde(default)]
+    archived_at: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct ProjectContent {
+    /// A draft has none.
+    #[serde(default)]
+    number: Option<u64>,
+    #[serde(default)]
+    repository_url: String,
+}
+
+impl ProjectItem {
+    /// The number of the issue that it is, where that is this repository's.
+    pub(super) fn issue_of(&self, repository: &str) -> Option<u64> {
+        let content = self.content.as_ref().filter(|_| self.content_type == "Issue" && self.archived_at.is_none())?;
+        let (_, of) = content.repository_url.split_once("/repos/")?;
+        content.number.filter(|_| of.eq_ignore_ascii_case(repository))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Comment {
     pub(super) id: u64,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 use strawboss_backlog::GithubConfig;
-use strawboss_backlog::github::{GITHUB_COM, Token};
+use strawboss_backlog::github::{GITHUB_COM, GithubProject, Token};
 use strawboss_core::ProjectName;
 
 const SHORTEST_POLL: Duration = Duration::from_secs(1);
@@ -53,6 +53,7 @@ pub(super) fn backlog(
     let labels = table.read("labels", problems, labels).unwrap_or_default();
     let assignee = table.read("assignee", problems, Field::text);
     let milestone = table.read("milestone", problems, Field::text);
+    let github_project = table.table("github_project", problems).and_then(|table| github_project(item, table, problems));
     let poll_interval =
         table.read("poll_interval", problems, |field, problems| field.seconds(SHORTEST_POLL, LONGEST_POLL, problems));
     let trusted = table.read("trusted", problems, trusted);
@@ -86,6 +87,7 @@ pub(super) fn backlog(
         labels,
         assignee,
         milestone,
+        github_project,
         poll_interval: poll_interval.unwrap_or(usual.poll_interval),
         trusted: trusted.unwrap_or_else(|| usual.trusted.clone()),
         label_prefix: label_prefix.unwrap_or_else(|| usual.label_prefix.clone()),
@@ -95,6 +97,29 @@ pub(super) fn backlog(
         ..usual
     };
     Some(Github { access, issues })
+}
+
+fn github_project(whole: &Field<'_>, mut table: Table<'_>, problems: &mut Problems) -> Option<GithubProject> {
+    let owner = |field: &Field<'_>, problems: &mut Problems| {
+        let text = field.text(problems)?;
+        if GithubProject::is_owner(&text) {
+            return Some(text);
+        }
+        problems.push(field.wrong(format_args!("must be a login, not `{text}`")));
+        None
+    };
+    let org = table.read("org", problems, owner);
+    let user = table.read("user", problems, owner);
+    let number = table.read("number", problems, |field, problems| field.integer(1, u32::MAX, problems));
+    let query = table.read("query", problems, Field::text);
+    let whose = (table.has("org"), table.has("user"));
+    if whose.0 == whose.1 || !table.has("number") {
+        let problem = whole.wrong("has a `github_project` that names no project");
+        problems.push(problem.hint("Write `github_project: { org: LOGIN, number: 7 }`, or `user: LOGIN` for a person's."));
+    }
+    table.finish(problems);
+    let is_users = user.is_some();
+    Some(GithubProject { owner: org.or(user)?, is_users, number: number?, query })
 }
 
 fn repository(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
@@ -159,6 +184,11 @@ pub(super) fn shown(one: &Github) -> serde_json::Value {
         "labels": issues.labels,
         "assignee": issues.assignee,
         "milestone": issues.milestone,
+        "github_project": issues.github_project.as_ref().map(|project| serde_json::json!({
+            (if project.is_users { "user" } else { "org" }): project.owner,
+            "number": project.number,
+            "query": project.query,
+        })),
         "poll_interval_seconds": issues.poll_interval.as_secs(),
         "trusted": issues.trusted,
         "label_prefix": issues.label_prefix,

@@ -319,6 +319,7 @@ fn issues_of_a_repository_are_a_backlog() {
     trusted: [OWNER, ann]
     priorities: { Urgent: 1 }
     done: { close: false, label: shipped }
+    github_project: { org: acme, number: 7, query: '-status:Backlog' }
   - { type: github, repository: acme/horn, project: Antenna, app: { id: Iv23liX, installation: 7, key_env: APP_KEY } }
   - { type: github, repository: acme/dish, project: Antenna, app: { id: 1001, key_file: ./app.pem } }
 projects: { Antenna: ./antenna }
@@ -335,6 +336,7 @@ projects: { Antenna: ./antenna }
     assert_eq!(second.issues.base_url, "https://github.example.org/api/v3");
     assert_eq!((second.issues.labels.len(), second.issues.trusted.len(), second.issues.priorities["Urgent"]), (2, 2, 1));
     assert_eq!((second.issues.done_close, second.issues.done_label.as_deref()), (false, Some("shipped")));
+    assert!(second.issues.github_project.as_ref().is_some_and(|project| project.to_string() == "project 7 of acme"));
     let key = SecretSource::Env("APP_KEY".to_owned());
     assert_eq!(third.access, GithubAccess::App { id: "Iv23liX".to_owned(), installation: Some(7), key });
     let GithubAccess::App { id, installation: None, key: SecretSource::File(_) } = &fourth.access else {
@@ -414,6 +416,7 @@ fn what_is_wrong_with_a_repository_is_said() {
   - { type: github, repository: acme/3, project: A, token_env: T, app: { id: 1, key_env: K } }
   - { type: github, repository: acme/4, project: A, app: { installation: 0, key: ghs_0123456789 } }
   - { type: github, repository: acme/5, project: A, app: { id: 'my app' } }
+  - { type: github, repository: acme/6, project: A, token_env: T, github_project: { org: 'a b', user: ann } }
 projects: { A: ./a }
 ";
     let said = read(text).unwrap_err();
@@ -424,6 +427,8 @@ projects: { A: ./a }
         "backlogs[6].app.key is a secret, which must not stand in the configuration",
         "backlogs[7].app.id must be the App's client ID or its number",
         "backlogs[7].app has no key",
+        "backlogs[8].github_project.org must be a login, not `a b`",
+        "has a `github_project` that names no project",
         "backlogs[0].repository must be a repository",
         "backlogs[0].token is a secret, which must not stand in the configuration",
         "backlogs[1] has no `repository`",

@@ -92,7 +92,7 @@ pub(super) fn paged(state: &State, address: &str, uri: &Uri, all: &[Value]) -> R
     reply.header("link", format!("<{address}{}?{}>; rel=\"next\"", uri.path(), pairs.join("&")))
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let kept = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     text.bytes().map(|byte| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
@@ -122,6 +122,9 @@ fn route(state: &mut State, address: &str, method: &Method, uri: &Uri, body: &[u
         return Reply::json(200, &json!({ "login": BOT, "type": "User" }));
     }
     let not_found = || complaint(404, "Not Found");
+    if let Some(reply) = super::projects::answer(state, address, uri) {
+        return reply;
+    }
     let Some(rest) = uri.path().strip_prefix(&format!("/repos/{REPOSITORY}")) else { return not_found() };
     if state.renamed {
         return complaint(301, "Moved Permanently").header("location", format!("{address}/repositories/7{rest}"));

@@ -39,7 +39,13 @@ impl App {
         let pem = rsa::private_key(self.made)?;
         if self.made == 0 {
             (self.installed, self.reaches) = (true, true);
-            let granted = [("issues", "write"), ("metadata", "read"), ("pull_requests", "write"), ("contents", "write")];
+            let granted = [
+                ("issues", "write"),
+                ("metadata", "read"),
+                ("pull_requests", "write"),
+                ("contents", "write"),
+                ("organization_projects", "read"),
+            ];
             self.permissions = granted.map(|(name, far)| (name.to_owned(), far.to_owned())).into();
         }
         self.made += 1;
@@ -64,6 +70,10 @@ impl App {
     /// Whether a token of its installation may write that.
     pub(super) fn may(&self, token: &str, permission: &str) -> bool {
         self.tokens.get(token).is_some_and(|(_, may)| may[permission] == "write")
+    }
+
+    pub(super) fn may_read(&self, token: &str, permission: &str) -> bool {
+        self.tokens.get(token).is_some_and(|(_, may)| may[permission].is_string())
     }
 
     /// Whether a statement is the App's and holds, as GitHub checks it.

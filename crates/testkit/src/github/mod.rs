@@ -6,6 +6,7 @@
 mod answers;
 mod app;
 mod git;
+mod projects;
 mod pulls;
 mod state;
 
@@ -124,6 +125,15 @@ impl Repository {
     /// A person makes an issue wait for another one.
     pub fn block(&self, number: u64, by: u64) {
         self.state().block(number, by);
+    }
+
+    /// A person puts an issue into a column of project 7 of its organisation; none: takes it out.
+    pub fn put_into_project(&self, number: u64, column: Option<&str>) {
+        let project = &mut self.state().project;
+        match column {
+            Some(column) => drop(project.insert(number, column.to_owned())),
+            None => drop(project.remove(&number)),
+        }
     }
 
     /// A person deletes an issue.

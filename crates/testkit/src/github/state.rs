@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) pulls: super::pulls::Pulls,
     /// The token that the App asks with; none: the person asks whose token it is.
     pub(super) as_app: Option<String>,
+    /// What is in its organisation's project, by issue: the column that it stands in.
+    pub(super) project: BTreeMap<u64, String>,
     /// Requests that are left, and when the limit resets.
     pub(super) rate: Option<(u64, i64)>,
     ids: u64,
@@ -46,6 +48,11 @@ impl State {
     /// Whether who asks now may write that.
     pub(super) fn may(&self, permission: &str) -> bool {
         self.as_app.as_ref().is_none_or(|token| self.app.may(token, permission))
+    }
+
+    /// Whether who asks now may read that.
+    pub(super) fn may_read(&self, permission: &str) -> bool {
+        self.as_app.as_ref().is_none_or(|token| self.app.may_read(token, permission))
     }
 
     pub(super) fn limit(&mut self, remaining: u64, resets_in: i64) {
