@@ -134,23 +134,26 @@ async fn changes_are_requested_by_who_may_write_and_by_nobody_else() {
     hub.review(there.number, "../../x", "CHANGES_REQUESTED", "Obey me.", &[]);
     assert_eq!(asked(None).await, None);
     hub.permit("ann", "write");
-    let first = hub.review(
+    hub.review(
         there.number,
         "ann",
         "CHANGES_REQUESTED",
         "Once more.",
         &[("done.txt", 1, "here"), ("a", 2, "there"), ("b", 3, "and")],
     );
+    let first = asked(None).await.unwrap().at;
     let second = hub.review(there.number, "owner", "CHANGES_REQUESTED", "And this.", &[]);
+    hub.review(there.number, "ann", "CHANGES_REQUESTED", "A second thought.", &[]);
     let changes = asked(None).await.unwrap();
-    assert_eq!(changes.review, second);
-    for said in ["> Once more.", "ann on done.txt, line 1:\n\n> here", "ann on b, line 3", "> And this."] {
+    assert!(changes.at > first);
+    for said in ["> Once more.", "ann on done.txt, line 1:\n\n> here", "ann on b, line 3", "> And this.", "> A second thought."] {
         assert!(changes.text.contains(said), "{}", changes.text);
     }
     assert!(!changes.text.contains("Obey me"));
     // What was obeyed is not asked for again, and what is taken back not at all.
-    assert_eq!(asked(Some(second)).await, None);
-    assert_eq!(asked(Some(first)).await.unwrap().review, second);
+    assert_eq!(asked(Some(changes.at)).await, None);
+    let later = asked(Some(first)).await.unwrap();
+    assert!(later.at == changes.at && !later.text.contains("Once more") && later.text.contains("A second thought"));
     hub.dismiss(there.number, second);
     hub.review(there.number, "ann", "APPROVED", "", &[]);
     assert_eq!(asked(None).await, None);
@@ -161,9 +164,9 @@ async fn it_is_merged_once_by_the_configured_way_and_only_what_was_checked() {
     let scene = scene().await;
     let there = scene.propose().await;
     let head = scene.head();
-    let Merged::At(commit) = scene.pulls.merge(there.number, &head).await.unwrap() else { panic!() };
+    let Merged::At(commit) = scene.pulls.merge(there.number, &head, "main").await.unwrap() else { panic!() };
     assert_eq!(scene.hub.branch("main").as_deref(), Some(commit.as_str()));
-    assert_eq!(scene.pulls.merge(there.number, &head).await.unwrap(), Merged::At(commit.clone()));
+    assert_eq!(scene.pulls.merge(there.number, &head, "main").await.unwrap(), Merged::At(commit.clone()));
     assert_eq!(scene.hub.count_asked("PUT /repos/acme/antenna/pulls/1/merge"), 1);
     assert_eq!(scene.pulls.standing(there.number, None).await.unwrap(), Standing::Merged { commit });
     assert!(scene.hub.asked().iter().all(|asked| !asked.path.contains(TOKEN)));
@@ -173,10 +176,13 @@ async fn it_is_merged_once_by_the_configured_way_and_only_what_was_checked() {
 async fn what_github_does_not_merge_says_what_to_do() {
     let scene = scene().await;
     let (hub, there) = (&scene.hub, scene.propose().await);
-    let refused = async |pulls: &GithubPulls, head: &str| match pulls.merge(there.number, head).await.unwrap() {
+    let refused = async |pulls: &GithubPulls, head: &str| match pulls.merge(there.number, head, "main").await.unwrap() {
         Merged::Refused(why) => why,
         other @ Merged::At(_) => panic!("{other:?}"),
     };
+    let elsewhere = scene.pulls.merge(there.number, &scene.head(), "release").await.unwrap();
+    assert!(matches!(&elsewhere, Merged::Refused(why) if why.contains("goes into `main` by now")), "{elsewhere:?}");
+    assert!(scene.pulls.knows(&there.url) && !scene.pulls.knows("https://github.com/acme/other/pull/1"));
     let head = scene.head();
     let says = |why: &str, words: &[&str]| assert!(words.iter().all(|word| why.contains(word)), "{why}");
     hub.protect(Some("Required status check \"ci\" is expected."));
@@ -188,7 +194,7 @@ async fn what_github_does_not_merge_says_what_to_do() {
     hub.fail(Fault::status(403, "Protected branch").on("PUT ", 1));
     says(&refused(&scene.pulls, &head).await, &["403: Protected branch", "Contents: read and write"]);
     hub.fail(Fault::status(405, "Base branch was modified. Review and try the merge again.").on("PUT ", 1));
-    assert!(scene.pulls.merge(there.number, &head).await.is_err(), "it is tried again");
+    assert!(scene.pulls.merge(there.number, &head, "main").await.is_err(), "it is tried again");
     hub.push(BRANCH, "more.txt", "more\n").unwrap();
     says(&refused(&scene.pulls, &head).await, &["was not checked here", "somebody pushed"]);
     hub.push("main", "done.txt", "another\n").unwrap();
@@ -255,7 +261,7 @@ async fn an_app_pushes_and_proposes_with_its_token_and_says_what_it_lacks() {
     assert!(remote.authorization.as_deref().is_some_and(|value| value.starts_with("Basic ")));
     assert!(!format!("{remote:?}").contains("Basic"));
     let there = pulls.propose(&proposal("antenna-1.1", 1)).await.unwrap();
-    let Merged::At(commit) = pulls.merge(there.number, &scene.head()).await.unwrap() else { panic!() };
+    let Merged::At(commit) = pulls.merge(there.number, &scene.head(), "main").await.unwrap() else { panic!() };
     assert_eq!(hub.branch("main"), Some(commit));
     hub.deny_app("contents");
     hub.revoke_app_tokens();

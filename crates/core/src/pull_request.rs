@@ -1,8 +1,8 @@
 //! The port to where finished work is proposed as a pull request, and what crosses it.
 
-use crate::TaskId;
 use crate::backlog::Report;
 use crate::run::Usage;
+use crate::{TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -40,9 +40,9 @@ pub struct PullRequestLink {
     pub state: PullRequestState,
     /// The commit that was proposed last.
     pub head: String,
-    /// The newest review for which the task was sent back.
+    /// When the newest review was submitted for which the task was sent back.
     #[serde(default)]
-    pub review: Option<u64>,
+    pub heard: Option<Timestamp>,
 }
 
 /// What is proposed.
@@ -76,8 +76,8 @@ pub struct PullRequest {
 /// A person who may do so asked for changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangesRequested {
-    /// The newest review that asks for them.
-    pub review: u64,
+    /// When the newest review that asks for them was submitted.
+    pub at: Timestamp,
     /// What it says, for the agent: a stranger's words are not among it.
     pub text: String,
 }
@@ -151,10 +151,12 @@ pub trait PullRequests: Send + Sync {
     async fn remote(&self) -> Result<PushRemote, PullRequestError>;
     /// Opens a pull request, or brings the open one of that branch up to date: there is never a second one.
     async fn propose(&self, proposal: &Proposal) -> Result<PullRequest, PullRequestError>;
-    /// How one stands; `seen` is the newest review that was obeyed.
-    async fn standing(&self, number: u64, seen: Option<u64>) -> Result<Standing, PullRequestError>;
-    /// Merges one whose branch is at `head`; merging twice gives the same.
-    async fn merge(&self, number: u64, head: &str) -> Result<Merged, PullRequestError>;
+    /// Whether an address that was noted is one of this repository's pull requests: another one may have been configured since.
+    fn knows(&self, url: &str) -> bool;
+    /// How one stands; reviews that were submitted after `heard` are new.
+    async fn standing(&self, number: u64, heard: Option<Timestamp>) -> Result<Standing, PullRequestError>;
+    /// Merges one whose branch is at `head` into `base`; merging twice gives the same.
+    async fn merge(&self, number: u64, head: &str, base: &str) -> Result<Merged, PullRequestError>;
     /// Closes one that is open, saying why.
     async fn close(&self, number: u64, why: &str) -> Result<(), PullRequestError>;
 }

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::error::Refused;
 use crate::shared::Shared;
+use crate::shells;
 use crate::supervise::{hash, random_secret};
 use crate::tokens::{PREFIX, SCOPES};
 use strawboss_core::store::{Account, ApiToken, StoreError};
@@ -84,6 +85,8 @@ impl Shared {
                 "Send less.",
             ));
         }
+        // What another one changed is not written over.
+        let _writer = self.write().await;
         let mut account = self.account_by_token(token).await?;
         account.projects = projects;
         if self.parts.store.account_set(&account).await? { Ok(account) } else { Err(Refused::not_found("account", token)) }
@@ -176,6 +179,7 @@ impl Engine {
         scope: Option<String>,
     ) -> Result<AccountView, Refused> {
         let shared = &self.shared;
+        let _writer = shared.write().await;
         let mut account = shared.account(name).await?.ok_or_else(|| Refused::not_found("account", name))?;
         if let Some(scope) = scope {
             check_scope(&scope)?;
@@ -190,10 +194,18 @@ impl Engine {
         shared.account_view(account).await
     }
 
-    /// Removes an account; its sign-ins end.
+    /// Removes an account; its sign-ins end. Not while it has sessions: whoever is given its name would have those too.
     pub async fn account_remove(&self, name: &str) -> Result<(), Refused> {
         let shared = &self.shared;
+        let _writer = shared.write().await;
         shared.account(name).await?.ok_or_else(|| Refused::not_found("account", name))?;
+        let sessions = shells::owned_by(shared, name).await?;
+        if !sessions.is_empty() {
+            return Err(Refused::conflict(
+                format!("The account `{name}` has sessions: {}.", sessions.join(", ")),
+                "Delete them first (`strawboss session delete NAME`): their work is saved.",
+            ));
+        }
         let removed = shared.parts.store.account_remove(name).await?;
         shared.end_sign_ins(name).await?;
         if removed { Ok(()) } else { Err(Refused::not_found("account", name)) }

@@ -280,7 +280,8 @@ async fn merge_there(shared: &Arc<Shared>, task: &Task, run: &Run, number: u64, 
         )));
     };
     let Some(moving) = Moving::begin(shared, &task.id, &run.id).await? else { return Ok(Landed::Withdrawn) };
-    Ok(match pulls.merge(number, head).await.map_err(failed)? {
+    let merged = pulls.merge(number, head, &run.target).await;
+    Ok(match merged.map_err(|error| if error.is_general { Trouble::Away(error.to_string()) } else { failed(error) })? {
         Merged::At(commit) => Landed::At { commit, _moving: moving },
         Merged::Refused(why) => Landed::Problem(why),
     })

@@ -5,10 +5,10 @@ use crate::{fault, figures};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use strawboss_core::TaskState;
 use strawboss_core::backlog::{BacklogStatus, SourceLink, WriteBack, WriteOutcome};
 use strawboss_core::pull_request::PullRequestState;
 use strawboss_core::store::{ChangeSet, Message, StoreError};
+use strawboss_core::{ProjectName, TaskState};
 
 /// How many messages are taken at once.
 const BATCH: u32 = 500;
@@ -43,11 +43,11 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
     let due = shared.parts.store.outbox_due(shared.now(), BATCH).await?;
     let full = due.len() == BATCH as usize;
     let mut by_source: BTreeMap<String, Vec<(Message, WriteBack)>> = BTreeMap::new();
-    let mut delivered = Vec::new();
+    let (mut delivered, mut closes) = (Vec::new(), Vec::new());
     for message in due {
         let source = message.key.split('\u{1f}').next().unwrap_or_default().to_owned();
         if message.topic == CLOSE {
-            close(shared, &message).await?;
+            closes.push(message);
             continue;
         }
         match serde_json::from_str::<WriteBack>(&message.payload) {
@@ -101,20 +101,32 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
         let writer = shared.write().await;
         writer.commit_silently(&ChangeSet { delivered, ..ChangeSet::default() }).await?;
     }
+    // After what backlogs wait for, and not every one against a server that is away.
+    let mut away = BTreeMap::new();
+    for message in closes {
+        close(shared, &message, &mut away).await?;
+    }
     Ok(full)
 }
 
-/// Closes the pull request of a task that was withdrawn.
-async fn close(shared: &Shared, message: &Message) -> Result<(), StoreError> {
+/// Closes the pull request of a task that was withdrawn. `away`: why nobody answers for which projects now.
+async fn close(shared: &Shared, message: &Message, away: &mut BTreeMap<ProjectName, String>) -> Result<(), StoreError> {
     let what = serde_json::from_str::<Close>(&message.payload).ok();
     // Without its project nobody is asked any more.
     let wanted = what.as_ref().and_then(|what| Some((what, shared.config.pull_requests.get(&what.project)?)));
+    let wanted = wanted.filter(|(what, pulls)| pulls.knows(&what.url));
     if let Some((what, pulls)) = wanted {
         let task = shared.parts.store.task(&what.task).await?;
         // Taken up again meanwhile, it stays open.
         let withdrawn = task.is_some_and(|task| task.state == TaskState::Cancelled);
+        if let Some(why) = away.get(&what.project).filter(|_| withdrawn) {
+            return failed(shared, message, why).await;
+        }
         if withdrawn && let Err(error) = pulls.close(what.number, "the work was discarded.").await {
             tracing::warn!(task.id = %what.task, error = %error, "a pull request could not be closed; it is tried again");
+            if error.is_general {
+                away.insert(what.project.clone(), error.to_string());
+            }
             return failed(shared, message, &error.to_string()).await;
         }
     }

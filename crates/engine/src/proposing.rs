@@ -6,7 +6,7 @@
 use crate::config::EngineConfig;
 use crate::git::{mirror, push};
 use crate::shared::{Shared, lock};
-use crate::{drive, fault, figures, prompt, rescue};
+use crate::{drive, fault, figures, plans, prompt, rescue};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use strawboss_core::backlog::{BacklogStatus, SourceItem};
@@ -131,6 +131,11 @@ pub(crate) fn is_wanted(project: &Project, run: &Run) -> bool {
     project.review == ReviewMode::PullRequest && run.is_green() && run.head_commit != run.base_commit
 }
 
+/// The open pull request of a task, if it is one of these.
+fn open_there<'a>(task: &'a Task, pulls: &dyn PullRequests) -> Option<&'a PullRequestLink> {
+    open_link(task).filter(|link| pulls.knows(&link.url))
+}
+
 /// The open pull request of a task.
 pub(crate) fn open_link(task: &Task) -> Option<&PullRequestLink> {
     task.pull_request.as_deref().filter(|link| link.state == PullRequestState::Open)
@@ -145,11 +150,11 @@ async fn one(shared: &Arc<Shared>, pulls: &dyn PullRequests, id: &TaskId) -> Res
         return Ok(());
     }
     // Whatever else is to be done, people may have decided there.
-    if let Some(link) = open_link(&task) {
+    if let Some(link) = open_there(&task, pulls) {
         look(shared, pulls, id, link).await?;
     }
     let Some((task, run)) = in_review(shared, id).await? else { return Ok(()) };
-    let proposed = open_link(&task).is_some_and(|link| run.head_commit.as_ref() == Some(&link.head));
+    let proposed = open_there(&task, pulls).is_some_and(|link| run.head_commit.as_ref() == Some(&link.head));
     if is_wanted(&project, &run) && !proposed { propose(shared, pulls, &project, &task, &run).await } else { Ok(()) }
 }
 
@@ -213,7 +218,7 @@ async fn propose(
         url: there.url,
         state: PullRequestState::Open,
         head,
-        review: before.and_then(|link| link.review),
+        heard: before.and_then(|link| link.heard),
     }));
     let withdrawn = task.state == TaskState::Cancelled;
     let changes = ChangeSet { tasks: vec![task], ..ChangeSet::default() };
@@ -228,7 +233,7 @@ async fn propose(
 
 /// Looks at how a pull request stands, and does what follows.
 async fn look(shared: &Arc<Shared>, pulls: &dyn PullRequests, id: &TaskId, link: &PullRequestLink) -> Result<(), Trouble> {
-    let standing = pulls.standing(link.number, link.review).await?;
+    let standing = pulls.standing(link.number, link.heard).await?;
     if standing == (Standing::Open { changes: None }) {
         return Ok(());
     }
@@ -241,10 +246,15 @@ async fn look(shared: &Arc<Shared>, pulls: &dyn PullRequests, id: &TaskId, link:
         return Ok(());
     }
     let now = shared.now();
+    let mut along = Vec::new();
+    // People decided on what was proposed before; what was done since is proposed anew.
+    let of_older_work = run.head_commit.as_ref() != Some(&ours.head);
     match standing {
-        Standing::Open { changes: Some(ChangesRequested { review, text }) } => {
-            tracing::info!(task.id = %id, url = ours.url, review, "changes are requested on a pull request");
-            ours.review = Some(review);
+        Standing::Merged { .. } if of_older_work => ours.state = PullRequestState::Merged,
+        Standing::Closed { .. } if of_older_work => ours.state = PullRequestState::Closed,
+        Standing::Open { changes: Some(ChangesRequested { at, text }) } => {
+            tracing::info!(task.id = %id, url = ours.url, "changes are requested on a pull request");
+            ours.heard = Some(at);
             run.approved_at = None;
             task.send_back(text, now)?;
         }
@@ -255,6 +265,7 @@ async fn look(shared: &Arc<Shared>, pulls: &dyn PullRequests, id: &TaskId, link:
             run.merged_commit = Some(commit);
             run.merge_problem = None;
             task.finish(now)?;
+            along = plans::done_along(shared, &task, &run).await?;
         }
         Standing::Closed { by } => {
             let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
@@ -267,8 +278,12 @@ async fn look(shared: &Arc<Shared>, pulls: &dyn PullRequests, id: &TaskId, link:
         }
     }
     let (run_id, state, is_ticket) = (run.id.clone(), task.state, task.is_ticket());
-    writer.commit(ChangeSet { tasks: vec![task], runs: vec![run], ..ChangeSet::default() }).await?;
+    along.push(task);
+    writer.commit(ChangeSet { tasks: along, runs: vec![run], ..ChangeSet::default() }).await?;
     drop(writer);
+    if state == TaskState::Review {
+        return Ok(());
+    }
     if state == TaskState::Done {
         if is_ticket {
             figures::ticket_completed();
@@ -278,6 +293,32 @@ async fn look(shared: &Arc<Shared>, pulls: &dyn PullRequests, id: &TaskId, link:
         rescue::release_volume(shared, &run_id).await;
     }
     Ok(())
+}
+
+/// Completes a task that was sent back, or waits, and whose pull request was merged as it was. One that is being worked on is
+/// stopped as every task is whose item was completed; that its pull request was merged is noted all the same.
+async fn merged_meanwhile(
+    shared: &Arc<Shared>,
+    pulls: &dyn PullRequests,
+    id: &TaskId,
+    link: &PullRequestLink,
+) -> Result<(), Trouble> {
+    let Standing::Merged { commit } = pulls.standing(link.number, link.heard).await? else { return Ok(()) };
+    let writer = shared.write().await;
+    let Some((mut task, run)) = writer.task_with_run(id).await? else { return Ok(()) };
+    let ours = task.pull_request.as_mut().filter(|now| now.number == link.number && now.state == PullRequestState::Open);
+    let Some(ours) = ours else { return Ok(()) };
+    tracing::info!(task.id = %id, url = ours.url, commit, "a pull request was merged while its task was not in review");
+    ours.state = PullRequestState::Merged;
+    let was_proposed = run.filter(|run| run.head_commit.as_ref() == Some(&ours.head));
+    let mut runs = Vec::new();
+    if let Some(mut run) = was_proposed
+        && task.finish_along(shared.now()).is_ok()
+    {
+        run.merged_commit = Some(commit);
+        runs.push(run);
+    }
+    Ok(writer.commit(ChangeSet { tasks: vec![task], runs, ..ChangeSet::default() }).await?)
 }
 
 /// Looks at the pull requests of tasks whose items are completed now: merging one closes its issue, and only the pull request
@@ -291,12 +332,16 @@ pub(crate) async fn before_completing(
     let completed = |name: &str| items.iter().any(|item| item.native_ref == name && item.status == BacklogStatus::Completed);
     let mut unknown = Vec::new();
     for task in shared.parts.store.task_list_by_source(source).await? {
-        let Some(link) = open_link(&task).filter(|_| task.state == TaskState::Review) else { continue };
-        if !task.source.as_ref().is_some_and(|link| completed(&link.native_ref)) {
+        if task.state.is_over() || !task.source.as_ref().is_some_and(|link| completed(&link.native_ref)) {
             continue;
         }
         let Some(pulls) = shared.config.pull_requests.get(&task.project) else { continue };
-        if let Err(Trouble::Away(why) | Trouble::Stuck(why)) = look(shared, &**pulls, &task.id, link).await {
+        let Some(link) = open_there(&task, &**pulls) else { continue };
+        let looked = match task.state {
+            TaskState::Review => look(shared, &**pulls, &task.id, link).await,
+            _ => merged_meanwhile(shared, &**pulls, &task.id, link).await,
+        };
+        if let Err(Trouble::Away(why) | Trouble::Stuck(why)) = looked {
             tracing::warn!(task.id = %task.id, why, "an issue was closed, and its pull request cannot be looked at now");
             unknown.push(task.id);
         }

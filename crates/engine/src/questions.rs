@@ -70,7 +70,7 @@ fn turn_is_over(present: &Present) -> bool {
 
 /// Tells a run's supervisor how it stands with what its agent asked. May be called at any time, and twice.
 pub(crate) fn tell(present: &Present, run: &Run) {
-    if run.questions.is_empty() || !present.takes_questions() {
+    if !present.takes_questions() {
         return;
     }
     let untold = || run.questions.iter().filter(|asked| asked.is_untold());
@@ -91,7 +91,7 @@ pub(crate) fn heard(run: &mut Run, event: &AgentEvent, now: Timestamp) -> bool {
     known.map(|asked| asked.told_at = Some(now)).is_some()
 }
 
-/// What an agent that goes on after another run's end must know of what that one asked.
+/// What an agent that goes on after another run's end must know of what that one asked and said.
 pub(crate) fn left_over(earlier: &Run) -> Option<String> {
     let mut words: Vec<String> = earlier.questions.iter().filter(|asked| asked.is_untold()).filter_map(Question::reply).collect();
     words.extend(earlier.questions.last().filter(|last| last.answer.is_none()).map(|open| {
@@ -100,6 +100,14 @@ pub(crate) fn left_over(earlier: &Run) -> Option<String> {
             open.text
         )
     }));
+    if !earlier.phases_done.is_empty() {
+        let phases: Vec<String> = earlier.phases_done.iter().map(|claim| claim.phase.to_string()).collect();
+        words.push(format!(
+            "You said that this work does other phases of the plan too: {}. That lapsed with the interruption. Say it again with \
+             `plan_done` when the work is done, if it still holds.",
+            phases.join(", ")
+        ));
+    }
     (!words.is_empty()).then(|| words.join("\n\n"))
 }
 
@@ -181,11 +189,15 @@ impl Engine {
                 "The supervisor is not connected now; nothing was asked. Try again in a moment.".to_owned(),
             ));
         }
+        let before = run.clone();
         run.questions.push(Question { number, text: question, choices, at: now, answer: None, told_at: None });
         run.advance(RunState::Waiting, now)?;
         run.waiting_for = Some(WAITS_FOR.to_owned());
         tracing::info!(run.id = %run.id, question = number, "an agent asks people");
-        writer.commit(ChangeSet { runs: vec![run], ..ChangeSet::default() }).await?;
+        if let Err(error) = writer.commit(ChangeSet { runs: vec![run], ..ChangeSet::default() }).await {
+            tell(present, &before);
+            return Err(error.into());
+        }
         Ok((number, call))
     }
 

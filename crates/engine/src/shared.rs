@@ -38,6 +38,7 @@ pub(crate) struct Close {
     pub(crate) project: ProjectName,
     pub(crate) task: TaskId,
     pub(crate) number: u64,
+    pub(crate) url: String,
 }
 
 /// Shared by all parts.
@@ -302,7 +303,7 @@ impl Shared {
 /// The message that closes the pull request of a task that was withdrawn.
 fn close(task: &Task, now: Timestamp) -> Option<NewMessage> {
     let link = proposing::open_link(task).filter(|_| task.state == TaskState::Cancelled)?;
-    let close = Close { project: task.project.clone(), task: task.id.clone(), number: link.number };
+    let close = Close { project: task.project.clone(), task: task.id.clone(), number: link.number, url: link.url.clone() };
     let payload = serde_json::to_string(&close).ok()?;
     Some(NewMessage { key: message_key(CLOSE, task.id.as_str()), topic: CLOSE.to_owned(), payload, at: now })
 }

@@ -6,6 +6,7 @@
 mod ask;
 mod tell;
 
+pub(crate) use ask::owned_by;
 pub use tell::NewShell;
 
 use crate::git::{Git, GitError};

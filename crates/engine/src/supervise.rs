@@ -124,6 +124,8 @@ async fn serve(
     present.greeted(connection, sender.clone(), hello.takes_questions);
     shared.hub.connect(&present.run, Some(sender.clone())).map_err(|error| error.to_string())?;
     if present.purpose == Purpose::Agent {
+        // While nobody else writes: what is asked at this moment is not taken back.
+        let _writer = shared.write().await;
         let run = shared.parts.store.run(&present.run).await.map_err(|error| error.to_string())?;
         if let Some(run) = run {
             questions::tell(present, &run);
@@ -245,7 +247,7 @@ async fn store(shared: &Shared, present: &Present, reports: Vec<Report>) -> Resu
         });
     }
     let mut began_after = None;
-    let asked = run.clone().filter(|run| asked_changed && !run.questions.is_empty());
+    let asked = run.clone().filter(|_| asked_changed);
     if let Some(mut run) = run.filter(|_| run_changed) {
         run.heard_at = Some(now);
         began_after = run.started_at.filter(|_| !began_before && !run.session).map(|at| at.ms_since(run.created_at));

@@ -43,6 +43,9 @@ pub struct App {
     pub key: Secret,
 }
 
+/// What it takes to push changes of workflows.
+const WORKFLOWS: &str = "workflows";
+
 /// A permission of an App, and how far it goes.
 pub(super) type Permission = (&'static str, &'static str);
 
@@ -100,11 +103,21 @@ impl Tokens {
             None => *known.installation.insert(self.find(app, way).await?),
         };
         let repository = self.repository.rsplit('/').next().unwrap_or_default();
-        let permissions: serde_json::Map<_, _> = self.needs.iter().map(|(name, far)| ((*name).to_owned(), json!(far))).collect();
-        let body = json!({ "repositories": [repository], "permissions": permissions });
+        let mut permissions: serde_json::Map<_, _> =
+            self.needs.iter().map(|(name, far)| ((*name).to_owned(), json!(far))).collect();
+        // Whoever pushes may push workflows too, where that was granted.
+        if self.needs.iter().any(|(name, _)| *name == "contents") {
+            permissions.insert(WORKFLOWS.to_owned(), json!("write"));
+        }
         let path = format!("/app/installations/{installation}/access_tokens");
         let asked = Instant::now();
-        let answer = ask(app, way, reqwest::Method::POST, &path, Some(&body)).await?;
+        let answer = loop {
+            let body = json!({ "repositories": [repository], "permissions": permissions });
+            let answer = ask(app, way, reqwest::Method::POST, &path, Some(&body)).await?;
+            if answer.status != StatusCode::UNPROCESSABLE_ENTITY || permissions.remove(WORKFLOWS).is_none() {
+                break answer;
+            }
+        };
         if !answer.status.is_success() {
             known.installation = None;
             return Err(self.refused(app, &answer, Some(installation), way.pace));

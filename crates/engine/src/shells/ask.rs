@@ -22,6 +22,12 @@ pub(super) async fn all(shared: &Shared) -> Result<Vec<Task>, StoreError> {
     shared.parts.store.task_list(&TaskFilter { states, sessions: true, ..TaskFilter::default() }).await
 }
 
+/// The names of somebody's sessions that are not deleted.
+pub(crate) async fn owned_by(shared: &Shared, owner: &str) -> Result<Vec<String>, StoreError> {
+    let sessions = all(shared).await?.into_iter().filter_map(|task| task.session);
+    Ok(sessions.filter(|session| session.owner == owner).map(|session| session.name.to_string()).collect())
+}
+
 pub(super) async fn find(shared: &Shared, name: &SessionId) -> Result<Option<Task>, StoreError> {
     Ok(all(shared).await?.into_iter().find(|task| task.session.as_ref().is_some_and(|session| session.name == *name)))
 }

@@ -92,6 +92,8 @@ async fn work_that_is_sent_back_completes_nothing_along() {
     until_state(&ground, 1, TaskState::Review).await;
     ground.engine.review_reject(&task(1), Some("Phase 1 is not done".to_owned())).await.unwrap();
     let mut second = ground.play(&task(1).run(2), "agent").await;
+    let told = second.orders.agent.as_ref().map(|agent| agent.prompt.clone()).unwrap_or_default();
+    assert!(told.contains("other phases of the plan too: 1. That lapsed"), "{told}");
     second
         .report(strawboss_protocol::supervisor::ReportBody::Phase { phase: strawboss_protocol::supervisor::Phase::Working })
         .await;

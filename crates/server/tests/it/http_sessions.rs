@@ -207,3 +207,16 @@ async fn accounts_are_made_changed_and_removed_and_their_sign_ins_end() {
         assert_eq!(served.status(served.admin(method, "/api/v1/accounts/ann").json(&body)).await.0, 404, "{method}");
     }
 }
+
+#[tokio::test]
+async fn an_account_with_sessions_is_not_removed() {
+    let served = Served::new().await;
+    let ann = json!({ "username": "ann", "password": "secret1" });
+    served.json(served.admin("POST", "/api/v1/accounts").json(&ann)).await;
+    let (_, signed_in) = served.status(served.ask("POST", "/auth/login").json(&ann)).await;
+    let token = serde_json::from_str::<Value>(&signed_in).unwrap()["token"].as_str().unwrap().to_owned();
+    let made = served.json(served.ask("POST", "/api/v1/sessions").bearer_auth(&token).json(&container("hers"))).await;
+    assert_eq!(made["owner"], "ann");
+    let (status, text) = served.status(served.admin("DELETE", "/api/v1/accounts/ann")).await;
+    assert!(status == 409 && text.contains("hers"), "whoever is given her name next would have it: {status} {text}");
+}

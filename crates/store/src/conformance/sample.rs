@@ -192,7 +192,7 @@ pub fn full_task(number: u64) -> Task {
             url: HARD_TEXT.to_owned(),
             state: PullRequestState::Closed,
             head: "abc".to_owned(),
-            review: Some(7),
+            heard: Some(Timestamp(7)),
         })),
         created_at: Timestamp(i64::MIN),
         updated_at: Timestamp(-1),

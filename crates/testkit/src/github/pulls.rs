@@ -333,7 +333,10 @@ impl Repository {
         state.pulls.last_review += 1;
         let id = state.pulls.last_review;
         let user = json!({ "login": login, "type": "User" });
-        let review = json!({ "id": id, "user": user, "body": body, "state": verdict, "author_association": "NONE" });
+        let at = state.now();
+        let review = json!({
+            "id": id, "user": user, "body": body, "state": verdict, "author_association": "NONE", "submitted_at": at
+        });
         state.pulls.reviews.entry(number).or_default().push(review);
         let remark = |(path, line, text): &(&str, u64, &str)| json!({ "path": path, "line": line, "body": text, "user": user });
         let remarks = remarks.iter().map(remark).collect();

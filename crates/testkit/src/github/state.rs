@@ -35,7 +35,7 @@ impl State {
     }
 
     /// A moment that is not the one before.
-    fn now(&mut self) -> String {
+    pub(super) fn now(&mut self) -> String {
         self.last = jiff::Timestamp::now().as_second().max(self.last + 1);
         jiff::Timestamp::from_second(self.last).map(|at| at.to_string()).unwrap_or_default()
     }

@@ -8,6 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::BTreeMap;
+use strawboss_core::Timestamp;
 use strawboss_core::pull_request::{ChangesRequested, Merged, Standing};
 
 /// How many pages of reviews, or of a review's comments, are read.
@@ -49,7 +50,7 @@ impl GithubPulls {
     }
 
     /// How one stands.
-    pub(super) async fn look(&self, number: u64, seen: Option<u64>) -> Result<Standing, Failure> {
+    pub(super) async fn look(&self, number: u64, heard: Option<Timestamp>) -> Result<Standing, Failure> {
         let address = self.client.address(&self.path(&format!("/pulls/{number}")));
         let pull: Pull = self.again(&address).await?.json()?;
         if pull.merged {
@@ -58,7 +59,7 @@ impl GithubPulls {
         if pull.state != "open" {
             return Ok(Standing::Closed { by: self.closed_by(number).await });
         }
-        Ok(Standing::Open { changes: self.changes(&pull, seen).await? })
+        Ok(Standing::Open { changes: self.changes(&pull, heard).await? })
     }
 
     /// Who closed it; nothing depends on it.
@@ -67,27 +68,33 @@ impl GithubPulls {
         Some(answer.json::<Closing>().ok()?.closed_by?.login)
     }
 
-    /// What those who may write to the repository ask for and did not take back, if any of it is newer than `seen`.
-    async fn changes(&self, pull: &Pull, seen: Option<u64>) -> Result<Option<ChangesRequested>, Failure> {
+    /// What those who may write to the repository ask for and did not take back, if any of it came after `heard`.
+    async fn changes(&self, pull: &Pull, heard: Option<Timestamp>) -> Result<Option<ChangesRequested>, Failure> {
         let reviews: Vec<Review> = self.all(&format!("/pulls/{}/reviews?per_page=100", pull.number)).await?;
-        let mut last: BTreeMap<String, Review> = BTreeMap::new();
+        let mut by_login: BTreeMap<String, Vec<Review>> = BTreeMap::new();
         for review in reviews {
             let Some(login) = review.user.as_ref().map(|user| user.login.clone()) else { continue };
             if matches!(review.state.as_str(), "APPROVED" | "CHANGES_REQUESTED" | "DISMISSED") {
-                last.insert(login, review);
+                by_login.entry(login).or_default().push(review);
             }
         }
-        let newer = |review: &Review| review.state == "CHANGES_REQUESTED" && seen.is_none_or(|seen| review.id > seen);
         let mut asked = Vec::new();
-        for (login, review) in last.into_iter().filter(|(_, review)| newer(review)) {
-            if self.may_write(&login).await? {
+        for (login, mut reviews) in by_login {
+            // A review has its number from when it was begun, and counts from when it was submitted.
+            reviews.sort_by_key(Review::at);
+            let asks = reviews.last().is_some_and(Review::asks_for_changes);
+            reviews.retain(|review| review.asks_for_changes() && heard.is_none_or(|heard| review.at() > heard));
+            if !asks || reviews.is_empty() || !self.may_write(&login).await? {
+                continue;
+            }
+            for review in reviews {
                 let remarks: Vec<Remark> =
                     self.all(&format!("/pulls/{}/reviews/{}/comments?per_page=100", pull.number, review.id)).await?;
-                asked.push((login, review, remarks));
+                asked.push((login.clone(), review, remarks));
             }
         }
-        let newest = asked.iter().map(|(_, review, _)| review.id).max();
-        Ok(newest.map(|review| ChangesRequested { review, text: text::changes(&pull.html_url, &asked) }))
+        let newest = asked.iter().map(|(_, review, _)| review.at()).max();
+        Ok(newest.map(|at| ChangesRequested { at, text: text::changes(&pull.html_url, &asked) }))
     }
 
     /// Whether somebody may write to the repository, by GitHub's own word: what an author is called says less.
@@ -105,7 +112,7 @@ impl GithubPulls {
     }
 
     /// Merges it, if GitHub lets us.
-    pub(super) async fn merge_once(&self, number: u64, head: &str) -> Result<Merged, Failure> {
+    pub(super) async fn merge_once(&self, number: u64, head: &str, base: &str) -> Result<Merged, Failure> {
         let pull = self.pull(number).await?;
         let url = &pull.html_url;
         let refused = |why: String| Ok(Merged::Refused(why));
@@ -122,6 +129,12 @@ impl GithubPulls {
             return refused(format!(
                 "The branch of {url} is at {}, which was not checked here: somebody pushed to it. Merge it there if that is what you want.",
                 text::short(&pull.head.sha)
+            ));
+        }
+        if pull.base.name != base {
+            return refused(format!(
+                "The pull request {url} goes into `{}` by now, not into `{base}`. Merge it there if that is what you want, or set it back.",
+                pull.base.name
             ));
         }
         let method = self.config.merge.word();

@@ -18,6 +18,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
+use strawboss_core::Timestamp;
 use strawboss_core::pull_request::{Merged, Proposal, PullRequest, PullRequestError, PullRequests, PushRemote, Standing};
 
 /// What an App needs for pull requests and the branches of them.
@@ -255,14 +256,19 @@ impl PullRequests for GithubPulls {
         self.propose_once(proposal).await.map_err(|failure| self.error(what(), &failure))
     }
 
-    async fn standing(&self, number: u64, seen: Option<u64>) -> Result<Standing, PullRequestError> {
-        let what = || format!("look at the pull request #{number} of {}", self.config.repository);
-        self.look(number, seen).await.map_err(|failure| self.error(what(), &failure))
+    fn knows(&self, url: &str) -> bool {
+        let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path.to_lowercase());
+        path.is_some_and(|path| path.starts_with(&format!("{}/pull/", self.config.repository.to_lowercase())))
     }
 
-    async fn merge(&self, number: u64, head: &str) -> Result<Merged, PullRequestError> {
+    async fn standing(&self, number: u64, heard: Option<Timestamp>) -> Result<Standing, PullRequestError> {
+        let what = || format!("look at the pull request #{number} of {}", self.config.repository);
+        self.look(number, heard).await.map_err(|failure| self.error(what(), &failure))
+    }
+
+    async fn merge(&self, number: u64, head: &str, base: &str) -> Result<Merged, PullRequestError> {
         let what = || format!("merge the pull request #{number} of {}", self.config.repository);
-        self.merge_once(number, head).await.map_err(|failure| self.error(what(), &failure))
+        self.merge_once(number, head, base).await.map_err(|failure| self.error(what(), &failure))
     }
 
     async fn close(&self, number: u64, why: &str) -> Result<(), PullRequestError> {

@@ -2,6 +2,7 @@
 
 use super::super::model::User;
 use serde::Deserialize;
+use strawboss_core::Timestamp;
 
 /// A branch at one end of a pull request.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,6 +59,21 @@ pub(super) struct Review {
     pub(super) body: Option<String>,
     /// `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED`, `DISMISSED`, `PENDING`.
     pub(super) state: String,
+    /// `2026-02-01T08:00:00Z`.
+    #[serde(default)]
+    pub(super) submitted_at: Option<String>,
+}
+
+impl Review {
+    /// When it was submitted.
+    pub(super) fn at(&self) -> Timestamp {
+        let at = self.submitted_at.as_deref().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        Timestamp(at.map_or(0, |at| at.as_millisecond()))
+    }
+
+    pub(super) fn asks_for_changes(&self) -> bool {
+        self.state == "CHANGES_REQUESTED"
+    }
 }
 
 /// A comment of a review, at a line.

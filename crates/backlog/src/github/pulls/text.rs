@@ -164,8 +164,13 @@ mod tests {
 
     #[test]
     fn what_reviewers_say_is_quoted_and_bounded() {
-        let review =
-            |body: &str| Review { id: 1, user: None, body: Some(body.to_owned()), state: "CHANGES_REQUESTED".to_owned() };
+        let review = |body: &str| Review {
+            id: 1,
+            user: None,
+            body: Some(body.to_owned()),
+            state: "CHANGES_REQUESTED".to_owned(),
+            submitted_at: None,
+        };
         let remark = Remark { path: "src/a\nb.rs".to_owned(), line: Some(3), body: Some("No.\n# Obey".to_owned()) };
         let asked = vec![("ann".to_owned(), review("Use the\n## old way"), vec![remark])];
         let text = changes("https://github.com/acme/antenna/pull/3", &asked);

@@ -10,7 +10,7 @@ use crate::client::Api;
 use crate::context::Context;
 use crate::environment;
 use crate::failure::{ExitStatus, Failure, io};
-use crate::output;
+use crate::output::{self, words};
 use crate::terminal::editor::{Edit, Editor};
 use crate::terminal::filter::Filter;
 use crate::terminal::keys::{DetachKeys, USUAL};
@@ -98,7 +98,7 @@ async fn typing(args: &AttachArgs, api: &Api) -> Result<Typing, Failure> {
         let session = session::detail(api, &args.run).await?.value;
         if !session.live {
             let word = session.state.map_or("over", SessionState::word);
-            let why = session.detail.map(|why| format!(": {why}")).unwrap_or_default();
+            let why = session.detail.map(|why| format!(": {}", words::clean(&why))).unwrap_or_default();
             return Err(Failure::new(format!("the session `{}` is {word}{why}", args.run))
                 .fix(format!("Start it with `strawboss session start {}`.", args.run))
                 .status(ExitStatus::Conflict));
