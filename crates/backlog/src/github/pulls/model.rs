@@ -68,7 +68,7 @@ impl Review {
     /// When it was submitted.
     pub(super) fn at(&self) -> Timestamp {
         let at = self.submitted_at.as_deref().and_then(|at| at.parse::<jiff::Timestamp>().ok());
-        Timestamp(at.map_or(0, |at| at.as_millisecond()))
+        Timestamp(at.map_or(0, jiff::Timestamp::as_millisecond))
     }
 
     pub(super) fn asks_for_changes(&self) -> bool {
