@@ -208,27 +208,42 @@ pub(crate) async fn release_volume(shared: &Shared, id: &RunId) {
     }
 }
 
-/// Removes a volume whose work is saved.
+/// Removes a volume whose work is saved; what cannot go now is tried again.
 pub(crate) async fn remove(shared: &Shared, volume: &RunId) {
-    if let Err(error) = shared.parts.runner.run_volume_remove(volume).await {
-        tracing::warn!(run.id = %volume, error = %error, "a volume could not be removed now; it is tried again");
+    if let Err(why) = try_remove(shared, volume).await {
+        tracing::warn!(run.id = %volume, why, "a volume could not be removed now; it is tried again");
         shared.left_behind.notify_one();
-        return;
     }
-    match shared.parts.store.run(volume).await {
-        // What was printed in a session that is deleted may have been meant for few, and is of no use to anybody.
-        Ok(Some(run)) if run.session => {
-            let runs = shared.parts.store.run_list(&run.task).await.unwrap_or_default();
-            for folder in runs.iter().map(|run| shared.data_dir().join("runs").join(run.id.as_str())) {
-                if let Err(error) = tokio::fs::remove_dir_all(&folder).await
-                    && error.kind() != std::io::ErrorKind::NotFound
-                {
-                    tracing::warn!(folder = %folder.display(), error = %error, "a session's recording could not be removed");
-                }
-            }
+}
+
+/// The same, once. The volume goes last: as long as it is there, the rest is found again.
+pub(crate) async fn try_remove(shared: &Shared, volume: &RunId) -> Result<(), String> {
+    forget_session(shared, volume).await?;
+    shared.parts.runner.run_volume_remove(volume).await.map_err(|error| error.to_string())
+}
+
+/// What was printed in a session that is deleted may have been meant for few, and is of no use to anybody. One that goes
+/// on elsewhere keeps it.
+async fn forget_session(shared: &Shared, volume: &RunId) -> Result<(), String> {
+    let found = async {
+        let Some(task) = shared.parts.store.task(&volume.task()).await? else { return Ok(Vec::new()) };
+        if !task.state.is_over() {
+            return Ok(Vec::new());
         }
-        _ => {}
+        let mut runs = shared.parts.store.run_list(&task.id).await?;
+        runs.retain(|run| run.session);
+        Ok::<_, StoreError>(runs)
+    };
+    for run in found.await.map_err(|error| error.to_string())? {
+        let folder = shared.data_dir().join("runs").join(run.id.as_str());
+        match tokio::fs::remove_dir_all(&folder).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("the recording {} could not be removed: {error}", folder.display()));
+            }
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// The volume that is named after this run, if nothing will go on with it.

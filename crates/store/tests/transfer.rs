@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use strawboss_core::Timestamp;
 use strawboss_core::store::{ApiToken, ChangeSet, Store, StoreError, TaskFilter};
@@ -94,7 +95,8 @@ async fn what_cannot_be_written_leaves_everything_as_it_was() {
     let server = Postgres::shared().unwrap();
     let text = |text: &str| Value::Text(text.to_owned());
     let setting = || Record::Row("settings".to_owned(), vec![text("a"), text("b")]);
-    let wrong: [(&str, Record); 6] = [
+    let wrong: [(&str, Record); 7] = [
+        ("a newer version wrote it", Record::Row("settings".to_owned(), vec![text("c"), text("d"), text("e")])),
         ("no such table", Record::Row("sqlite_master".to_owned(), vec![])),
         ("not those of the table's columns", Record::Row("settings".to_owned(), vec![text("c"), Value::Number(1)])),
         ("not those of the table's columns", Record::Row("settings".to_owned(), vec![text("c")])),
@@ -154,4 +156,51 @@ async fn what_is_exported_is_of_one_moment_whatever_is_written_meanwhile() {
         assert_eq!((read.unwrap().rows(), tasks), (200, 200));
         assert_eq!(summary(&store).await.rows(), 210);
     }
+}
+
+#[tokio::test]
+async fn what_was_exported_before_tasks_had_sessions_is_read_and_its_sums_are_those_of_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let (now, restored) = (file(dir.path(), "now.db").await, file(dir.path(), "restored.db").await);
+    now.commit(&sample::adds(&sample::task(1))).await.unwrap();
+    now.commit(&sample::adds(&sample::task(2))).await.unwrap();
+    let (sender, mut receiver) = mpsc::channel(WAITING);
+    let (mut then, mut tasks) = (Vec::new(), Sha256::new());
+    let taking = async {
+        while let Some(mut record) = receiver.recv().await {
+            let line = match &mut record {
+                Record::Row(table, values) if table == "tasks" => {
+                    assert_eq!(values.pop(), Some(Value::Number(0)));
+                    serde_json::to_vec(values).unwrap()
+                }
+                Record::Counted(table, number) if table == "tasks" => serde_json::to_vec(number).unwrap(),
+                _ => Vec::new(),
+            };
+            if !line.is_empty() {
+                tasks.update(line);
+                tasks.update(b"\n");
+            }
+            then.push(record);
+        }
+    };
+    let mut expected = tokio::join!(now.export(sender), taking).0.unwrap();
+    let whole = expected.clone();
+    let summary_of_tasks = expected.tables.iter_mut().find(|table| table.table == "tasks").unwrap();
+    summary_of_tasks.sha256 = tasks.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    for (said, wrong) in [(&expected, false), (&whole, true)] {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let sending = async {
+            for record in then.clone() {
+                let _ = sender.send(record).await;
+            }
+            drop(sender);
+        };
+        let (written, ()) = tokio::join!(restored.import(receiver, Some(said)), sending);
+        match written {
+            Ok(written) => assert!(!wrong && written == whole),
+            Err(error) => assert!(wrong, "{error}"),
+        }
+    }
+    assert_eq!(summary(&restored).await, whole);
+    assert_eq!(restored.task_list(&TaskFilter::default()).await.unwrap(), now.task_list(&TaskFilter::default()).await.unwrap());
 }

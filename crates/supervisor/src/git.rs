@@ -81,6 +81,12 @@ pub(crate) enum GitError {
         /// What it was to do.
         what: &'static str,
     },
+    /// Work lies beside what is checked out and would be lost if this was called saved.
+    #[error("what is on other branches or in the stash could not be saved: {why}")]
+    Elsewhere {
+        /// What was in the way, and what helps.
+        why: String,
+    },
     /// A file of the supervisor's own could not be written.
     #[error("{what}: {why}")]
     File {

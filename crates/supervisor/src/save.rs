@@ -4,10 +4,13 @@
 //! in a folder of the supervisor's own that borrows only the workspace's objects, files and index ("the room"): the
 //! workspace's configuration, hooks, filters, attributes of its info folder and URL rewrites have no say.
 
+mod elsewhere;
+
 use crate::git::{Git, GitError, LONG, is_commit, parts};
 use crate::link::Backoff;
 use crate::site::Site;
 use crate::workspace::{self, Look, file};
+use elsewhere::Tip;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,19 +106,22 @@ pub(crate) async fn save_without(site: &Site, target: Where, leave_out: LeaveOut
         look
     } else {
         site.note("the workspace's repository is gone or was replaced: its files go on top of the commit that they started from");
-        mended(site).await?
+        mended(site, job).await?
     };
     match attempt(site, look, job).await {
         Ok(saved) => Ok(Some(saved)),
-        Err(error) if error.is_transport() || error.is_disk_full(site) || matches!(error, GitError::TimedOut { .. }) => {
-            Err(error)
-        }
+        Err(error) if stays_so(site, &error) || matches!(error, GitError::Elsewhere { .. }) => Err(error),
         Err(error) => {
             // Objects are missing, or the mirror refuses some of the agent's own commits: the files can still be saved.
             site.note(&format!("{error}; trying once more with a fresh repository"));
-            attempt(site, mended(site).await?, job).await.map(Some)
+            attempt(site, mended(site, job).await?, job).await.map(Some)
         }
     }
+}
+
+/// Whether it would fail with a fresh repository just as well.
+fn stays_so(site: &Site, error: &GitError) -> bool {
+    error.is_transport() || error.is_disk_full(site) || matches!(error, GitError::TimedOut { .. })
 }
 
 /// What is to be done.
@@ -127,7 +133,14 @@ struct Job<'a> {
     saved_ref: &'a str,
 }
 
-async fn mended(site: &Site) -> Result<Look, GitError> {
+/// A fresh repository, unless work in progress lies in the old one where nothing else would find it again.
+async fn mended(site: &Site, job: Job<'_>) -> Result<Look, GitError> {
+    if job.target == Where::SavedRef
+        && let Some(tip) = elsewhere::in_broken(site, job.branch).await?
+    {
+        let why = format!("the repository is broken, and a fresh one would be without {}", tip.name);
+        return Err(GitError::Elsewhere { why });
+    }
     workspace::mend(site).await?;
     workspace::look(site).await.ok_or(GitError::Answer { what: "rev-parse" })
 }
@@ -160,11 +173,15 @@ async fn attempt(site: &Site, look: Look, job: Job<'_>) -> Result<Saved, GitErro
             room.push(&commit, &branch_ref, Force::WithLease).await?;
         }
         Where::SavedRef => {
-            let commit = match aside {
-                Some(own) => room.join(&commit, &own).await?,
-                None => commit.clone(),
-            };
-            room.push(&commit, saved_ref, Force::Always).await?;
+            // The run's own branch is one of them, where it went apart.
+            let others = elsewhere::beside(&room, &commit).await?;
+            if others.is_empty() {
+                room.push(&commit, saved_ref, Force::Always).await?;
+            } else {
+                let lost = |error| if stays_so(site, &error) { error } else { GitError::Elsewhere { why: error.to_string() } };
+                let joined = room.join(&commit, &others).await.map_err(lost)?;
+                room.push(&joined, saved_ref, Force::Always).await.map_err(lost)?;
+            }
         }
     }
     room.close();
@@ -317,10 +334,15 @@ impl<'a> Room<'a> {
         git("write-tree").run().await
     }
 
-    /// A commit that looks like `tip` and has both in its history.
-    async fn join(&self, tip: &str, other: &str) -> Result<String, GitError> {
-        let git = self.git("commit-tree").arg(format!("{tip}^{{tree}}")).args(["-p", tip, "-p", other]);
-        git.args(["-m", "Work in progress on two branches"]).run().await
+    /// A commit that looks like `tip` and has all of them in its history; its message says which is which.
+    async fn join(&self, tip: &str, others: &[Tip]) -> Result<String, GitError> {
+        let mut message = "Work in progress in several places\n\nBeside what was checked out:\n".to_owned();
+        let mut git = self.git("commit-tree").arg(format!("{tip}^{{tree}}")).args(["-p", tip]);
+        for Tip { commit, name } in others {
+            git = git.args(["-p", commit]);
+            message.extend([commit, " ", name, "\n"]);
+        }
+        git.arg("-m").arg(message).run().await
     }
 
     async fn push(&self, commit: &str, reference: &str, force: Force) -> Result<(), GitError> {

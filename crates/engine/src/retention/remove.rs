@@ -61,7 +61,7 @@ async fn recording(shared: &Shared, id: &RunId, now: Timestamp) -> Result<(), St
 
 async fn workspace(shared: &Shared, volume: &RunId) -> Result<(), String> {
     match rescue::releasable(shared, volume).await.map_err(text)? {
-        Some(Released { volume, unsaved: None }) => shared.parts.runner.run_volume_remove(&volume).await.map_err(text),
+        Some(Released { volume, unsaved: None }) => rescue::try_remove(shared, &volume).await,
         _ => Err(TAKEN_UP.to_owned()),
     }
 }

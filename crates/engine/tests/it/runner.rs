@@ -55,6 +55,11 @@ impl PlayedRunner {
         self.state.lock().unwrap().kept.iter().map(|folder| folder.key.clone()).collect()
     }
 
+    /// A volume that a start which failed left behind.
+    pub(crate) fn leave_volume(&self, run: &RunId) {
+        self.state.lock().unwrap().volumes.insert(run.clone());
+    }
+
     /// A sandbox has it.
     pub(crate) fn use_kept(&self, key: &str) {
         self.state.lock().unwrap().in_use.insert(key.to_owned());

@@ -139,6 +139,30 @@ async fn a_session_is_stopped_and_goes_on_on_its_volume_until_it_is_deleted() {
 }
 
 #[tokio::test]
+async fn a_volume_that_a_failed_start_left_goes_without_what_the_live_run_printed() {
+    let mut ground = Ground::started(|_| {}).await;
+    let (first, second) = (run("session-1.1"), run("session-1.2"));
+    let broken = RunnerError::Failed { what: "create".to_owned(), why: "a test's sandbox cannot be made".to_owned() };
+    ground.runner.fail("create", Purpose::Agent, broken);
+    ground.engine.shell_create(new("try"), &who("anna")).await.unwrap();
+    until("a start fails", async || ground.runner.asked(&format!("create {}", first.sandbox(Purpose::Agent, 1))).then_some(()))
+        .await;
+    ground.runner.mend();
+    let mut supervisor = ground.play(&second, "agent").await;
+    supervisor.report(ReportBody::Phase { phase: Phase::Working }).await;
+    until_state(&ground, "try", SessionState::Running).await;
+    assert!(supervisor.print(0, b"kept").await);
+    let recording = ground.data_dir().join("runs").join(second.as_str());
+    until("it is recorded", async || recording.is_dir().then_some(())).await;
+    ground.runner.leave_volume(&first);
+    ground.again(|_| {}).await;
+    until("the volume goes", async || (!ground.runner.has_volume(&first)).then_some(())).await;
+    let _again = ground.dial_again(supervisor).await;
+    until_state(&ground, "try", SessionState::Running).await;
+    assert!(recording.is_dir() && ground.runner.has_volume(&second));
+}
+
+#[tokio::test]
 async fn what_a_lost_session_left_is_rescued_before_a_deletion_takes_it() {
     let ground = Ground::started(|_| {}).await;
     let first = run("session-1.1");

@@ -1,5 +1,7 @@
 //! The tables of the state, in an order in which each only refers to those before it.
 
+use super::Value;
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -15,13 +17,15 @@ pub(super) struct Table {
     pub(super) columns: &'static [(&'static str, Kind)],
     /// The column that the database numbers by itself.
     pub(super) numbered: Option<&'static str>,
+    /// What the last columns hold in rows of backups that were made before these columns were added.
+    pub(super) added: &'static [Value],
 }
 
 use Kind::{Number, NumberOrNull, Text, TextOrNull};
 
 pub(super) const TABLES: &[Table] = &[
-    Table { name: "settings", columns: &[("name", Text), ("value", Text)], numbered: None },
-    Table { name: "counters", columns: &[("slug", Text), ("last", Number)], numbered: None },
+    Table { name: "settings", columns: &[("name", Text), ("value", Text)], numbered: None, added: &[] },
+    Table { name: "counters", columns: &[("slug", Text), ("last", Number)], numbered: None, added: &[] },
     Table {
         name: "tokens",
         columns: &[
@@ -33,6 +37,7 @@ pub(super) const TABLES: &[Table] = &[
             ("expires_at", NumberOrNull),
         ],
         numbered: None,
+        added: &[],
     },
     Table {
         name: "tasks",
@@ -51,6 +56,7 @@ pub(super) const TABLES: &[Table] = &[
             ("session", Number),
         ],
         numbered: Some("seq"),
+        added: &[Value::Number(0)],
     },
     Table {
         name: "runs",
@@ -65,6 +71,7 @@ pub(super) const TABLES: &[Table] = &[
             ("body", Text),
         ],
         numbered: Some("seq"),
+        added: &[],
     },
     Table {
         name: "sandboxes",
@@ -78,11 +85,13 @@ pub(super) const TABLES: &[Table] = &[
             ("body", Text),
         ],
         numbered: Some("seq"),
+        added: &[],
     },
     Table {
         name: "reports",
         columns: &[("number", Number), ("sandbox", Text), ("run", Text), ("seq", Number), ("at", Number), ("body", Text)],
         numbered: Some("number"),
+        added: &[],
     },
     Table {
         name: "outbox",
@@ -97,5 +106,6 @@ pub(super) const TABLES: &[Table] = &[
             ("last_error", TextOrNull),
         ],
         numbered: Some("id"),
+        added: &[],
     },
 ];

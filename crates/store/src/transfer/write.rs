@@ -34,26 +34,38 @@ impl SqlStore {
             for table in TABLES.iter().rev() {
                 connection.execute(AssertSqlSafe(format!("DELETE FROM {}", table.name))).await?;
             }
-            let mut tally = Tally::new();
-            while let Some(record) = from.recv().await {
-                tally.take(&record);
+            // As they came, and as they are written: those of an older version lack the columns that were added since.
+            let (mut came, mut completed) = (Tally::new(), Tally::new());
+            while let Some(mut record) = from.recv().await {
+                came.take(&record);
+                complete(&mut record);
+                completed.take(&record);
                 write(connection, self.database(), record).await?;
             }
-            let came = tally.summary();
+            let (came, completed) = (came.summary(), completed.summary());
             let written = read_all(connection, self.database(), None).await?;
-            let differs = |other: &Summary| {
-                let why = format!("what was written differs from what was read in: {}", written.difference(other).join(", "));
+            let differs = |one: &Summary, other: &Summary| {
+                let why = format!("what was written differs from what was read in: {}", one.difference(other).join(", "));
                 Failure::from(StoreError::Corrupt { what: "copy", id: "state".to_owned(), why })
             };
-            for other in expected.into_iter().chain([&came]) {
-                if written != *other {
-                    return Err(differs(other));
-                }
+            match expected {
+                Some(expected) if came != *expected => Err(differs(&came, expected)),
+                _ if written != completed => Err(differs(&written, &completed)),
+                _ => Ok(written),
             }
-            Ok(written)
         };
         let written = written.await;
         self.ended(writer, written).await
+    }
+}
+
+/// Adds what a row of an older version lacks.
+fn complete(record: &mut Record) {
+    let Record::Row(name, values) = record else { return };
+    let Some(table) = TABLES.iter().find(|table| table.name == name) else { return };
+    let missing = table.columns.len().saturating_sub(values.len());
+    if let Some(from) = table.added.len().checked_sub(missing) {
+        values.extend_from_slice(&table.added[from..]);
     }
 }
 
@@ -67,6 +79,10 @@ async fn write(connection: &mut AnyConnection, database: &Database, record: Reco
     match record {
         Record::Row(name, values) => {
             let table = find(&name)?;
+            if values.len() > table.columns.len() {
+                let why = "it has more values than the table has columns: a newer version wrote it, which can restore it";
+                return Err(refused(&name, why.to_owned()));
+            }
             if !table.fits(&values) {
                 return Err(refused(&name, "its values are not those of the table's columns".to_owned()));
             }

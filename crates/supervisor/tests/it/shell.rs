@@ -50,6 +50,63 @@ async fn what_a_persons_shell_leaves_is_saved_and_however_it_ends_is_no_failure(
     assert_eq!(plane.pushed(BRANCH, "half.txt"), None, "its branch is the person's own affair");
 }
 
+/// A person's shell that ended, and what its saved ref holds.
+async fn left_by_a_person(command: &str) -> (std::sync::Arc<Plane>, End) {
+    let plane = Plane::new(command);
+    plane.orders(|orders| orders.agent.as_mut().unwrap().session = true);
+    let end = plane.whole().await;
+    (plane, end)
+}
+
+#[tokio::test]
+async fn what_a_person_left_on_other_branches_and_in_the_stash_is_saved_too() {
+    let (plane, end) = left_by_a_person(
+        "git branch same; git checkout -qb idea; echo i > i; git add i; git commit -qm Idea; git checkout -q -; \
+         git checkout -q --orphan pages; git rm -rqf .; echo p > p; git add p; git commit -qm Pages; git checkout -q -f strawboss/demo-1; \
+         echo first > README; git stash -q; echo new > new; git stash -qu; echo w > w",
+    )
+    .await;
+    assert_eq!(end, End::Complete { summary: None }, "{}", plane.tell());
+    assert_eq!(plane.pushed(SAVED, "w").as_deref(), Some("w\n"));
+    assert_eq!(plane.pushed(SAVED, "i"), None, "the files are those that were checked out");
+    let told = git(&plane.mirror(), &["log", "-1", "--format=%B", SAVED]);
+    for (place, path, text) in [
+        ("refs/heads/idea", "i", "i"),
+        ("refs/heads/pages", "p", "p"),
+        ("stash@{1}", "README", "first"),
+        ("refs/stash^3", "new", "new"),
+    ] {
+        let (name, parent) = place.split_once("^3").map_or((place, ""), |(name, _)| (name, "^3"));
+        let commit = told.lines().find_map(|line| line.strip_suffix(name)).unwrap_or_else(|| panic!("{name}: {told}")).trim();
+        git(&plane.mirror(), &["merge-base", "--is-ancestor", commit, SAVED]);
+        assert_eq!(git(&plane.mirror(), &["show", &format!("{commit}{parent}:{path}")]), text);
+    }
+    assert!(!told.contains("same"), "{told}");
+}
+
+#[tokio::test]
+async fn what_a_person_left_elsewhere_and_cannot_be_saved_is_not_said_to_be_and_stays() {
+    let elsewhere = "git checkout -qb idea; echo i > i; git add i; git commit -qm Idea; git checkout -q -; ";
+    for (harm, why) in [
+        ("rm -f .git/objects/$(git rev-parse idea^{tree} | sed s,..,\\&/,)", "could not be saved"),
+        (
+            "git checkout -q --detach; git commit -q --allow-empty -m A; rm -f .git/objects/$(git rev-parse HEAD | sed s,..,\\&/,)",
+            "idea",
+        ),
+        (
+            "head=$(git rev-parse HEAD); for n in $(seq 300); do \
+               echo create refs/heads/b$n $(git commit-tree -p $head -m $n $head^{tree}); done | git update-ref --stdin",
+            "256",
+        ),
+    ] {
+        let (plane, end) = left_by_a_person(&format!("{elsewhere}{harm}")).await;
+        let End::MachineryFailed { detail } = end else { panic!("{harm}: {end:?}") };
+        assert!(detail.contains(why), "{harm}: {detail}");
+        assert!(plane.bodies().iter().all(|body| !matches!(body, ReportBody::Pushed { .. })), "{}", plane.tell());
+        git(&plane.home().join("workspace"), &["rev-parse", "--verify", "idea"]);
+    }
+}
+
 #[tokio::test]
 async fn a_prompt_arrives_byte_for_byte() {
     let plane = Plane::new("printf %s \"$STRAWBOSS_PROMPT\" > prompt.txt; printf %s \"$STRAWBOSS_TITLE\" > title.txt");
