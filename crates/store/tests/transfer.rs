@@ -186,7 +186,7 @@ async fn what_was_exported_before_tasks_had_sessions_is_read_and_its_sums_are_th
     let mut expected = tokio::join!(now.export(sender), taking).0.unwrap();
     let whole = expected.clone();
     let summary_of_tasks = expected.tables.iter_mut().find(|table| table.table == "tasks").unwrap();
-    summary_of_tasks.sha256 = tasks.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    summary_of_tasks.sha256 = tasks.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     for (said, wrong) in [(&expected, false), (&whole, true)] {
         let (sender, receiver) = mpsc::channel(WAITING);
         let sending = async {
