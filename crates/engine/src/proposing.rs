@@ -247,8 +247,9 @@ async fn look(shared: &Arc<Shared>, pulls: &dyn PullRequests, id: &TaskId, link:
     }
     let now = shared.now();
     let mut along = Vec::new();
-    // People decided on what was proposed before; what was done since is proposed anew.
-    let of_older_work = run.head_commit.as_ref() != Some(&ours.head);
+    // People decided on what was proposed before; what was done since is proposed anew. Where that cannot be proposed they were
+    // told so, and what they do there is their word on it.
+    let of_older_work = run.head_commit.as_ref() != Some(&ours.head) && shared.proposals.problem(id).is_none();
     match standing {
         Standing::Merged { .. } if of_older_work => ours.state = PullRequestState::Merged,
         Standing::Closed { .. } if of_older_work => ours.state = PullRequestState::Closed,
