@@ -25,7 +25,14 @@ pub(crate) struct Proposals {
     /// Wakes who follows a project's.
     wake: BTreeMap<ProjectName, Notify>,
     /// Why something of a task's could not be done when it was last tried.
-    problems: Mutex<HashMap<TaskId, (ProjectName, String)>>,
+    problems: Mutex<HashMap<TaskId, Problem>>,
+}
+
+struct Problem {
+    project: ProjectName,
+    why: String,
+    /// Whether a person has to do something; else it passes by itself.
+    is_stuck: bool,
 }
 
 impl Proposals {
@@ -43,7 +50,12 @@ impl Proposals {
 
     /// Why something of a task's could not be done.
     pub(crate) fn problem(&self, task: &TaskId) -> Option<String> {
-        lock(&self.problems).get(task).map(|(_, why)| why.clone())
+        lock(&self.problems).get(task).map(|problem| problem.why.clone())
+    }
+
+    /// Whether a person was told that a task's work cannot be proposed as things are.
+    fn is_stuck(&self, task: &TaskId) -> bool {
+        lock(&self.problems).get(task).is_some_and(|problem| problem.is_stuck)
     }
 }
 
@@ -100,7 +112,7 @@ async fn round(shared: &Arc<Shared>, project: &ProjectName, pulls: &dyn PullRequ
             return false;
         }
     };
-    lock(&shared.proposals.problems).retain(|id, (of, _)| of != project || tasks.iter().any(|task| task.id == *id));
+    lock(&shared.proposals.problems).retain(|id, known| known.project != *project || tasks.iter().any(|task| task.id == *id));
     let mut went_well = true;
     for task in &tasks {
         let (why, away) = match one(shared, pulls, &task.id).await {
@@ -114,8 +126,9 @@ async fn round(shared: &Arc<Shared>, project: &ProjectName, pulls: &dyn PullRequ
             Err(Trouble::Stuck(why)) => (why, false),
         };
         went_well &= !away;
-        let before = lock(&shared.proposals.problems).insert(task.id.clone(), (project.clone(), why.clone()));
-        if before.is_none_or(|(_, before)| before != why) {
+        let problem = Problem { project: project.clone(), why: why.clone(), is_stuck: !away };
+        let before = lock(&shared.proposals.problems).insert(task.id.clone(), problem);
+        if before.is_none_or(|before| before.why != why) {
             tracing::warn!(task.id = %task.id, why, "a pull request could not be brought on; it is tried again");
             shared.bus.changed(std::iter::once(&task.id));
         }
@@ -247,11 +260,12 @@ async fn look(shared: &Arc<Shared>, pulls: &dyn PullRequests, id: &TaskId, link:
     }
     let now = shared.now();
     let mut along = Vec::new();
-    // People decided on what was proposed before; what was done since is proposed anew. Where that cannot be proposed they were
-    // told so, and what they do there is their word on it.
-    let of_older_work = run.head_commit.as_ref() != Some(&ours.head) && shared.proposals.problem(id).is_none();
+    // People decided on what was proposed before; what was done since is proposed anew, and never discarded unseen. Where it cannot
+    // be proposed they were told so, and merging what is there is their word on it.
+    let of_older_work = run.head_commit.as_ref() != Some(&ours.head);
+    let was_told = shared.proposals.is_stuck(id);
     match standing {
-        Standing::Merged { .. } if of_older_work => ours.state = PullRequestState::Merged,
+        Standing::Merged { .. } if of_older_work && !was_told => ours.state = PullRequestState::Merged,
         Standing::Closed { .. } if of_older_work => ours.state = PullRequestState::Closed,
         Standing::Open { changes: Some(ChangesRequested { at, text }) } => {
             tracing::info!(task.id = %id, url = ours.url, "changes are requested on a pull request");
