@@ -110,8 +110,7 @@ async fn a_person_is_heard_by_a_supervisor_that_was_greeted_or_told_to_try_again
     };
     soon("the line is taken", saying).await;
     // How it stands with its agent's questions is told when it was greeted too, before the line or after it.
-    let heard = async {
-        while !matches!(link.outgoing.recv().await.unwrap(), ToLink::Text(text) if text.contains("are you there?")) {}
-    };
+    let heard =
+        async { while !matches!(link.outgoing.recv().await.unwrap(), ToLink::Text(text) if text.contains("are you there?")) {} };
     soon("the line", heard).await;
 }
