@@ -19,6 +19,7 @@ folder=/etc/edge/certificates
 : "${EDGE_HSTS:=off}"
 : "${EDGE_METRICS_OUTSIDE:=off}"
 : "${EDGE_CHECK_SECONDS:=60}"
+: "${EDGE_REMIND_SECONDS:=86400}"
 : "${WHISPER_URL:=}"
 : "${EDGE_CERTIFICATE:=$folder/fullchain.pem}"
 : "${EDGE_CERTIFICATE_KEY:=$folder/privkey.pem}"
@@ -35,6 +36,7 @@ wants EDGE_HTTPS_PORT "$EDGE_HTTPS_PORT" '[0-9]{1,5}' "a port"
 wants EDGE_HSTS "$EDGE_HSTS" 'off|[0-9]+' "off or a number of seconds"
 wants EDGE_METRICS_OUTSIDE "$EDGE_METRICS_OUTSIDE" 'on|off' "on or off"
 wants EDGE_CHECK_SECONDS "$EDGE_CHECK_SECONDS" '[1-9][0-9]{0,4}' "a number of seconds"
+wants EDGE_REMIND_SECONDS "$EDGE_REMIND_SECONDS" '[1-9][0-9]{0,6}' "a number of seconds"
 wants WHISPER_URL "$WHISPER_URL" '|https?://[A-Za-z0-9._-]+(:[0-9]+)?' "an address like http://10.0.0.5:8000"
 
 # Why the certificate cannot be used, or nothing.
@@ -132,7 +134,11 @@ EDGE_METRICS='return 404;'
 [ "$EDGE_METRICS_OUTSIDE" = off ] || EDGE_METRICS='proxy_pass $strawboss;'
 # shellcheck disable=SC2016
 if [ -n "$WHISPER_URL" ]; then
-  EDGE_WHISPER="set \$whisper $WHISPER_URL; error_page 502 504 = @no_whisper; rewrite ^/api/whisper/(.*)\$ /\$1 break; proxy_read_timeout 10m; proxy_pass \$whisper;"
+  # Who is signed in here is nobody's business there. A location with headers of its own inherits none.
+  EDGE_WHISPER="set \$whisper $WHISPER_URL; error_page 502 504 = @no_whisper; rewrite ^/api/whisper/(.*)\$ /\$1 break; proxy_read_timeout 10m;
+            proxy_set_header Host \$proxy_host; proxy_set_header Cookie ''; proxy_set_header Authorization '';
+            proxy_set_header X-Forwarded-For \$remote_addr; proxy_set_header X-Forwarded-Proto \$scheme; proxy_set_header X-Request-Id \$request_id;
+            proxy_set_header Upgrade \$http_upgrade; proxy_set_header Connection \$connection_upgrade; proxy_pass \$whisper;"
 else
   EDGE_WHISPER='error_page 502 = @no_whisper; return 502;'
 fi
@@ -143,13 +149,28 @@ envsubst '${EDGE_UPSTREAM} ${EDGE_RESOLVER} ${EDGE_BODY_MAX} ${EDGE_CERTIFICATE}
   </etc/edge/edge.conf.template >/tmp/edge.conf
 nginx -q -t -c /tmp/edge.conf || die "nginx refuses its configuration (its words stand above)"
 
+# Every EDGE_REMIND_SECONDS: one of our own that ends within a month is made again, which the next look takes over; of another it is said.
+look_after() {
+  if ours && ! openssl x509 -in "$EDGE_CERTIFICATE" -noout -checkend 2592000 >/dev/null 2>&1; then
+    (make_own) || true
+  else
+    age
+  fi
+}
 print_of() { cat "$EDGE_CERTIFICATE" "$EDGE_CERTIFICATE_KEY" 2>/dev/null | sha256sum; }
 renewals() {
   known=$(print_of)
+  aged=$(date +%s)
   while sleep "$EDGE_CHECK_SECONDS"; do
     now=$(print_of)
-    [ "$now" != "$known" ] || continue
+    if [ "$now" = "$known" ]; then
+      [ $(($(date +%s) - aged)) -ge "$EDGE_REMIND_SECONDS" ] || continue
+      aged=$(date +%s)
+      look_after
+      continue
+    fi
     known=$now
+    aged=$(date +%s)
     why=$(fault)
     if [ -n "$why" ]; then
       say error "the new certificate is not taken: $why"

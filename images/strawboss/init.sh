@@ -9,16 +9,23 @@ die() { echo "init: $1" >&2; exit 1; }
 case "$uid$gid" in *[!0-9]*) die "STRAWBOSS_UID and STRAWBOSS_GID must be numbers (id -u, id -g), not $uid and $gid" ;; esac
 [ "$uid" != 0 ] || die "STRAWBOSS_UID is 0: the control plane does not run as root. Set it to your own number (id -u) in .env"
 
-for folder in data cache; do
-  path=/var/lib/strawboss/$folder
-  touch "$path/.writable" 2>/dev/null || die "the volume $folder cannot be written: it is mounted read-only, or its disk is full"
-  rm -f "$path/.writable"
+give() { # NAME PATH: a volume to the control plane's user
+  # The file stays: a volume with nothing in it takes the owner that the image names each time a container is made with it.
+  touch "$2/.volume" 2>/dev/null || die "the volume $1 cannot be written: it is mounted read-only, or its disk is full"
   # All of it only when the user changed: with many recordings that takes a while.
-  if [ "$(stat -c %u:%g "$path")" != "$uid:$gid" ]; then
-    chown -R "$uid:$gid" "$path"
+  if [ "$(stat -c %u:%g "$2")" != "$uid:$gid" ]; then
+    chown -R "$uid:$gid" "$2"
   fi
-  chmod 0700 "$path"
-done
+  chmod 0700 "$2"
+}
+give data /var/lib/strawboss/data
+give cache /var/lib/strawboss/cache
+own="projects backlog"
+if [ -n "${BACKUP_DIR:-}" ]; then
+  own="$own backups"
+else
+  give backups /backups
+fi
 # The proxy to the engine (root, without a capability to overlook this) listens there; the control plane's group comes in.
 chown "0:$gid" /run/docker-proxy
 chmod 0750 /run/docker-proxy
@@ -31,13 +38,14 @@ if [ ! -s "$secrets/postgres-password" ]; then
   printf '%s' "$password" >"$secrets/.new"
   mv "$secrets/.new" "$secrets/postgres-password"
 fi
-printf '*:*:*:strawboss:%s\n' "$(cat "$secrets/postgres-password")" >"$secrets/.new"
+# For this file's own server alone: another one is not to see the password.
+printf 'postgres:*:*:strawboss:%s\n' "$(cat "$secrets/postgres-password")" >"$secrets/.new"
 mv "$secrets/.new" "$secrets/pgpass"
 chown "$uid:$gid" "$secrets/pgpass"
 chmod 0711 "$secrets"
 
 # Your own folders are looked at and never changed.
-for folder in projects backlog backups; do
+for folder in $own; do
   owner=$(stat -c %u "/$folder")
   if [ "$owner" != "$uid" ]; then
     variable=$(echo "${folder%s}" | tr '[:lower:]' '[:upper:]')_DIR

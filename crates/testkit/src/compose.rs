@@ -1,7 +1,7 @@
 //! The system as people run it: the committed compose.yaml, with a project, folders and ports of its own.
 
 use crate::programs::run;
-use crate::{BacklogFile, OwnEngine, Repository};
+use crate::{BacklogFile, OwnEngine, Person, Repository};
 use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -294,6 +294,16 @@ impl System {
             Ok((system.backlog.statuses()? == expected).then_some(()))
         })
         .await
+    }
+
+    /// Sits down at a run's terminal with `strawboss attach`, through the edge, trusting its certificate as the system does.
+    pub fn attach(&self, run: &str) -> Result<Person> {
+        let certificate = self.path().join("edge.pem");
+        fs::write(&certificate, self.done(&["exec", "-T", "edge", "cat", "/etc/edge/certificates/fullchain.pem"])?)?;
+        let command = pty_process::Command::new(crate::programs::strawboss()?);
+        let command = command.args(["run", "attach", "--server", &self.url(""), run]).current_dir(self.path());
+        let command = command.env("STRAWBOSS_TOKEN", self.admin()?).env("SSL_CERT_FILE", certificate);
+        Person::sit_down(command.env("TERM", "xterm").env_remove("NO_COLOR"))
     }
 
     /// A container's record, as the engine has it.

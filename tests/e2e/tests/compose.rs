@@ -9,6 +9,8 @@ use std::process::Command;
 use strawboss_testkit::System;
 use strawboss_testkit::compose::{HttpVersion, UID};
 use strawboss_testkit::programs::run;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 /// Each model says in its own file that it worked.
 const MODEL: &str = "
@@ -103,6 +105,10 @@ async fn the_edge_is_an_edge(system: &System) -> Result<()> {
     let stranger = system.client().get(system.url("/api/v1/tasks")).header("host", "evil.example").send().await?;
     // nginx itself refuses two names in one request; the control plane refuses a name that is not its own.
     ensure!([400, 421].contains(&stranger.status().as_u16()), "{}", stranger.status());
+    // What scrapes figures knows the control plane by its service's name.
+    let scrape =
+        format!("curl --silent --fail --header 'Authorization: Bearer {}' http://strawboss:7070/metrics", system.token()?);
+    ensure!(system.done(&["exec", "-T", "edge", "sh", "-c", &scrape])?.contains("strawboss_part_ok{part=\"store\"} 1"));
     // Events come as they happen, not when a buffer is full.
     let mut events = system.client().get(system.url("/api/v1/events")).bearer_auth(system.token()?).send().await?;
     let first = tokio::time::timeout(std::time::Duration::from_mins(1), events.chunk()).await??;
@@ -125,18 +131,110 @@ fn owned_by_the_person(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A terminal is a WebSocket of the edge's.
+async fn a_person_types_through_the_edge(system: &System) -> Result<()> {
+    system.backlog().append(
+        "three",
+        "1",
+        "Pending",
+        "printf 'who? '; read -r word; echo \"it heard $word\"; echo $word > heard.txt",
+        ",,",
+    )?;
+    let run = system.until("an agent that reads", async |system| {
+        let tasks = system.tasks().await?;
+        let run = tasks.iter().map(|task| &task["run"]).find(|run| run["state"] == "working");
+        Ok(run.and_then(|run| run["id"].as_str()).map(str::to_owned))
+    });
+    let run = run.await?;
+    let mut person = system.attach(&run)?;
+    person.see("who? ").await?;
+    person.press("hello\r").await?;
+    person.see("it heard hello").await?;
+    let (ended, shown) = person.leave().await?;
+    ensure!(ended.success(), "{shown}");
+    Ok(())
+}
+
+/// A service that transcribes gets what is asked, and nothing of who asks.
+async fn the_edge_leads_to_a_transcriber(system: &mut System) -> Result<()> {
+    let project = system.inspect("edge")?["Config"]["Labels"]["com.docker.compose.project"].clone();
+    let network = format!("{}_front", project.as_str().context("no project")?);
+    let gateway = run(&mut system.docker(&["network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", &network]))?;
+    let listener = TcpListener::bind((gateway.trim(), 0)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await?;
+        let mut asked = Vec::new();
+        while !asked.windows(4).any(|end| end == b"\r\n\r\n") {
+            ensure!(stream.read_buf(&mut asked).await? > 0, "cut off: {}", String::from_utf8_lossy(&asked));
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nheard").await?;
+        Ok(String::from_utf8_lossy(&asked).to_lowercase())
+    });
+    system.set("WHISPER_URL", &url)?;
+    system.up()?;
+    let ask = |system: &System| {
+        let cookie = "__Host-strawboss=stolen";
+        Ok::<_, anyhow::Error>(
+            system.client().get(system.url("/api/whisper/v1/models?x=y")).bearer_auth(system.token()?).header("cookie", cookie),
+        )
+    };
+    let answer = ask(system)?.send().await?;
+    assert_eq!((answer.status().as_u16(), answer.text().await?.as_str()), (200, "heard"));
+    let asked = serving.await??;
+    ensure!(asked.starts_with("get /v1/models?x=y http/1.1\r\n"), "{asked}");
+    ensure!(!asked.contains("cookie") && !asked.contains("authorization") && !asked.contains("stolen"), "{asked}");
+    // Nobody listens there any more.
+    let answer = ask(system)?.send().await?;
+    assert_eq!(answer.status(), 502);
+    ensure!(answer.text().await?.contains("no transcription service answers"));
+    Ok(())
+}
+
+/// What init does, without the rest: another user, and volumes that were somebody else's.
+#[test]
+fn volumes_follow_the_user_and_the_password_is_for_our_server_alone() -> Result<()> {
+    let system = System::new(MODEL)?;
+    system.set("BACKUP_DIR", "")?;
+    let begin = ["run", "--rm", "--no-deps", "init"];
+    let try_all =
+        "for f in /backups /var/lib/strawboss/data; do touch $f/new && test -O $f/new || exit 1; done; cut -d: -f1 $PGPASSFILE";
+    for user in ["12345", "23456"] {
+        system.set("STRAWBOSS_UID", user)?;
+        system.done(&begin)?;
+        let said = system.done(&["run", "--rm", "--no-deps", "--entrypoint", "sh", "strawboss", "-c", try_all])?;
+        assert_eq!(said.trim(), "postgres", "whom the password is shown to");
+        system.done(&[
+            "run",
+            "--rm",
+            "--no-deps",
+            "--entrypoint",
+            "sh",
+            "strawboss",
+            "-c",
+            "rm /backups/new /var/lib/strawboss/data/new",
+        ])?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_main_job_runs_inside_it_and_outlives_down_and_up() -> Result<()> {
     let mut system = System::new(MODEL)?;
     let one = system.project("one", &[("README.md", "one\n")])?;
-    system.project("two", &[("README.md", "two\n")])?;
-    system.configure("projects:\n  one: { directory: /projects/one, review: auto, checks: ['ls note-*.txt'] }\n  two: { directory: /projects/two, review: auto }\n")?;
+    for name in ["two", "three"] {
+        system.project(name, &[("README.md", "one of several\n")])?;
+    }
+    system.configure("projects:\n  one: { directory: /projects/one, review: auto, checks: ['ls note-*.txt'] }\n  two: { directory: /projects/two, review: auto }\n  three: { directory: /projects/three, agent: shell, review: auto }\n")?;
     system.backlog().append("one", "1", "Pending", "Write with Claude", ",,Sonnet 4")?;
     system.backlog().append("two", "1", "Pending", "Write with a local model", ",,Qwen")?;
     system.give_away()?;
     system.up()?;
     system.until_statuses(&["Completed", "Completed"]).await?;
     the_edge_is_an_edge(&system).await?;
+    a_person_types_through_the_edge(&system).await?;
+    system.until_statuses(&["Completed", "Completed", "Completed"]).await?;
+    the_edge_leads_to_a_transcriber(&mut system).await?;
     let tasks = system.get("/api/v1/tasks").await?;
     ensure!(one.git(&["log", "--format=%s", "main"])?.contains("Note"), "Claude's work landed");
     for folder in ["projects", "backlog", "backups"] {

@@ -9,12 +9,22 @@ use axum::response::Response;
 use http::{Method, header};
 
 /// Lets only requests for this server's own names through. Stands before everything but `/health`, which load balancers
-/// ask for by names of their own and which says nothing.
+/// ask for by names of their own and which says nothing, and `/metrics` with a token, which machines ask for by names of
+/// their own: what a stranger's page may send by itself (a cookie, nothing) is not enough there.
 pub(crate) async fn host(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, ApiError> {
-    if request.uri().path() != "/health" {
+    let any_name = match request.uri().path() {
+        "/health" => true,
+        "/metrics" => has_token(&request),
+        _ => false,
+    };
+    if !any_name {
         state.auth.hosts().check_host(request.headers(), request.uri())?;
     }
     Ok(next.run(request).await)
+}
+
+fn has_token(request: &Request) -> bool {
+    request.headers().contains_key(header::AUTHORIZATION)
 }
 
 async fn admit(state: &AppState, request: &mut Request, scope: Option<Scope>) -> Result<(), ApiError> {
@@ -53,12 +63,12 @@ pub(crate) async fn admin(State(state): State<AppState>, mut request: Request, n
     Ok(next.run(request).await)
 }
 
-/// `read`, or a caller on this machine where that was configured.
+/// `read`, or a caller on this machine where that was configured. A token that is given is looked at in either case.
 pub(crate) async fn measured(State(state): State<AppState>, mut request: Request, next: Next) -> Result<Response, ApiError> {
     let near = request.extensions().get::<Peer>().is_some_and(|peer| peer.addr.ip().to_canonical().is_loopback());
     // A proxy on this machine is near for callers that are not.
     let relayed = ["x-forwarded-for", "forwarded", "via"].iter().any(|name| request.headers().contains_key(*name));
-    if !(state.auth.metrics_on_loopback() && near && !relayed) {
+    if !(state.auth.metrics_on_loopback() && near && !relayed) || has_token(&request) {
         admit(&state, &mut request, Some(Scope::Read)).await?;
     }
     Ok(next.run(request).await)

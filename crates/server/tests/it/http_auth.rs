@@ -189,3 +189,14 @@ async fn metrics_need_a_token_unless_that_was_configured() {
     assert_eq!(open.status(open.ask("GET", "/metrics")).await.0, 200);
     assert_eq!(open.status(open.ask("GET", "/metrics").header("x-forwarded-for", "192.0.2.1")).await.0, 401, "through a proxy");
 }
+
+#[tokio::test]
+async fn metrics_are_read_by_any_name_with_a_token_and_by_a_strangers_page_never() {
+    let open = Served::with(Options { metrics_on_loopback: true, ..Options::default() }).await;
+    // What scrapes knows the service by the name that its network gives it.
+    assert_eq!(open.status(open.admin("GET", "/metrics").header("host", "strawboss:7070")).await.0, 200);
+    assert_eq!(open.status(open.ask("GET", "/metrics").header("host", "evil.example")).await.0, 421, "nothing came with it");
+    let guess = open.ask("GET", "/metrics").header("host", "evil.example").bearer_auth("sb_guess");
+    assert_eq!(open.status(guess).await.0, 401, "on this machine too");
+    assert_eq!(open.status(open.admin("GET", "/api/v1/me").header("host", "strawboss:7070")).await.0, 421);
+}

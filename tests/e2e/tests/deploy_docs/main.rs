@@ -38,7 +38,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
     ("first-start", "ssh -L 8443:localhost:443 you@server", "there is no second machine"),
     (
         "backups",
-        "rsync --archive /srv/strawboss/backups/ /srv/strawboss/.env /srv/strawboss/backlog you@other:/srv/strawboss-backups/",
+        "rsync --archive --relative /srv/strawboss/./{backups,backlog,secrets,.env,deploy/compose/config} you@other:/srv/strawboss-backups/",
         "there is no second machine",
     ),
     ("models", "docker compose --profile cpu --profile models up --detach --wait", "ollama and its models are out of reach"),
@@ -120,13 +120,18 @@ fn before(stranger: &Stranger, section: (&str, &str), story: &mut Story) -> Resu
         }
         ("restore", "On the same machine") => {
             // The pages after this one are read by somebody who encrypts nothing.
-            stranger.sh("sed -i '/^BACKUP_RECIPIENTS=/d' .env && docker compose --profile cpu up --detach --wait")?;
+            let plain = "grep ^BACKUP_RECIPIENTS= .env > recipients && sed -i '/^BACKUP_RECIPIENTS=/d' .env";
+            stranger.sh(&format!("{plain} && docker compose --profile cpu up --detach --wait"))?;
             stranger.sh("docker compose exec strawboss strawboss db backup")?;
             story.tasks = stranger.tasks()?;
             // A row that comes and goes after the backup.
             stranger.append("my-app,8,Paused,,,Gone after the restore,,,")?;
             stranger.until("the new row", || Ok((stranger.tasks()? != story.tasks).then_some(())))?;
             stranger.sh("sed -i '/Gone after the restore/d' backlog/priorities.csv").map(drop)
+        }
+        ("restore", "One that is encrypted") => {
+            stranger.sh("cat recipients >> .env && docker compose --profile cpu up --detach --wait")?;
+            stranger.sh("docker compose exec strawboss strawboss db backup").map(drop)
         }
         ("restore", "On a new machine") => {
             // Nothing is left but files, and what was fetched from the outside.
@@ -197,6 +202,11 @@ fn after(stranger: &Stranger, section: (&str, &str), story: &mut Story) -> Resul
         ("restore", "On a new machine") => {
             stranger.sh("docker compose --profile test up --detach mock-model")?;
             same(stranger, story)
+        }
+        ("restore", "One that is encrypted") => {
+            same(stranger, story)?;
+            stranger.sh("sed -i '/^BACKUP_RECIPIENTS=/d' .env && docker compose --profile cpu up --detach --wait")?;
+            stranger.sh("docker compose exec strawboss strawboss db backup").map(drop)
         }
         ("restore", "On the same machine" | "Into another database") => same(stranger, story),
         ("upgrade", "Forward") => {
