@@ -228,3 +228,67 @@ fn a_reload_takes_over_what_can_change_says_what_cannot_and_refuses_what_is_wron
     assert_eq!(code(&folder.run(&["--token", reader.out.trim(), "config", "reload"])), 4);
     assert_eq!(service.stop(), 0);
 }
+
+#[test]
+fn a_reload_names_every_setting_that_holds_only_after_a_restart() {
+    let folder = Folder::new();
+    let key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let first = "server: { listen: '127.0.0.1:0', data_dir: ./state }\nrunner: { type: process }\n";
+    folder.write("strawboss.yaml", &format!("{first}log: {{ files: true }}\nbackup: {{ folder: ./backups }}\n"));
+    let mut service = folder.serve(&[]);
+    let token = std::fs::read_to_string(folder.path().join("state/admin-token")).unwrap();
+    let reload = |text: &str| -> Vec<String> {
+        folder.write("strawboss.yaml", text);
+        let args = ["--server", service.address(), "config", "reload", "--json"];
+        let ran = folder.run_with(&args, &[("STRAWBOSS_TOKEN", token.trim())]);
+        assert_eq!(code(&ran), 0, "{}", ran.err);
+        let said: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(said["changed"], serde_json::json!([]), "{said}");
+        said["after_restart"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let said = reload(&format!(
+        "server:\n  {{ listen: '127.0.0.1:7171', data_dir: ./other, doors_dir: ./doors, public_names: [crew.example.org], public_url: \
+         'https://crew.example.org', trusted_proxies: [edge], registration: open, metrics_on_loopback: true, legacy_listen: \
+         '127.0.0.1:7172' }}\n\
+         database: 'postgres://crew@db.example.org/crew'\n\
+         backlogs: [{{ type: csv, file: ./mine.csv }}]\n\
+         runner: {{ type: docker, host: 'unix:///var/run/other.sock', doors_volume: doors, image: 'rust:1', gpus: ['0'] }}\n\
+         scheduler: {{ preempt: false, auto_resume: false }}\n\
+         sessions: {{ containers: {{ max: 1 }} }}\n\
+         retention: {{ caches: {{ age: 1d }} }}\n\
+         log: {{ files: true, max_size: 128m, max_age: 1d, format: json }}\n\
+         backup: {{ folder: ./there, every: 1h, keep: 3, keep_age: 3d, recipients: [{key}] }}\n",
+    ));
+    let all = [
+        "backlogs",
+        "backup.every",
+        "backup.folder",
+        "backup.keep",
+        "backup.keep_age",
+        "backup.recipients",
+        "database",
+        "log.format",
+        "log.max_age",
+        "log.max_size",
+        "retention",
+        "runner.doors_volume",
+        "runner.gpus",
+        "runner.host",
+        "runner.image",
+        "runner.type",
+        "scheduler",
+        "server.data_dir",
+        "server.doors_dir",
+        "server.legacy_listen",
+        "server.listen",
+        "server.metrics_on_loopback",
+        "server.public_names",
+        "server.public_url",
+        "server.registration",
+        "server.trusted_proxies",
+        "sessions",
+    ];
+    assert_eq!(said, all);
+    assert_eq!(reload(first), ["backup", "log.files"]);
+    assert_eq!(service.stop(), 0);
+}
