@@ -134,6 +134,44 @@ fn each_value_is_shown_with_where_it_came_from_and_no_secret_is() {
 }
 
 #[test]
+fn backups_containers_and_what_is_kept_are_shown_with_where_they_came_from() {
+    let folder = Folder::new();
+    folder.write(
+        "strawboss.yaml",
+        "sessions:\n  containers: { max: 3, network: { allow: [crates] } }\nbackup: { folder: ./there, every: 6h }\n",
+    );
+    let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let env = [
+        ("STRAWBOSS_PUBLIC_URL", "https://crew.example.org"),
+        ("STRAWBOSS_BACKUP_DIR", "/elsewhere"),
+        ("STRAWBOSS_BACKUP_RECIPIENTS", recipient),
+        ("STRAWBOSS_RETENTION_RECORDINGS_AGE", "12d"),
+        ("STRAWBOSS_RETENTION_RECORDINGS_SIZE", "3g"),
+        ("STRAWBOSS_RETENTION_REPORTS_AGE", "never"),
+    ];
+    let ran = folder.run_with(&["config", "show", "--json"], &env);
+    assert_eq!(code(&ran), 0, "{}", ran.err);
+    let shown: Value = serde_json::from_str(&ran.out).unwrap();
+    for (path, value, origin) in [
+        ("server/public_url", Value::from("https://crew.example.org"), "environment STRAWBOSS_PUBLIC_URL"),
+        ("sessions/containers/max", 3.into(), "strawboss.yaml:2"),
+        ("sessions/containers/allow", serde_json::json!(["crates"]), "strawboss.yaml:2"),
+        ("sessions/containers/idle_seconds", Value::Null, "default"),
+        ("backup/folder", "/elsewhere".into(), "environment STRAWBOSS_BACKUP_DIR"),
+        ("backup/every_seconds", 21_600.into(), "strawboss.yaml:3"),
+        ("backup/keep", 14.into(), "default"),
+        ("backup/keep_age_seconds", 7_776_000.into(), "default"),
+        ("backup/recipients", serde_json::json!([recipient]), "environment STRAWBOSS_BACKUP_RECIPIENTS"),
+        ("retention/recordings/age", "12d".into(), "environment STRAWBOSS_RETENTION_RECORDINGS_AGE"),
+        ("retention/recordings/size", "3g".into(), "environment STRAWBOSS_RETENTION_RECORDINGS_SIZE"),
+        ("retention/reports/age", "never".into(), "environment STRAWBOSS_RETENTION_REPORTS_AGE"),
+    ] {
+        assert_eq!(shown.pointer(&format!("/{path}")), Some(&value), "{path}: {shown}");
+        assert_eq!(shown["origins"][path.replace('/', ".")], origin, "{path}: {}", shown["origins"]);
+    }
+}
+
+#[test]
 fn secrets_come_from_files_and_their_faults_are_said() {
     let folder = Folder::new();
     folder.write("strawboss.yaml", "server: { listen: '127.0.0.1:0', data_dir: ./state }\nrunner: { type: process }\nproviders:\n  local: { base_url: 'http://127.0.0.1:9', secret_env: LOCAL_KEY }\n");
