@@ -172,6 +172,29 @@ fn backups_containers_and_what_is_kept_are_shown_with_where_they_came_from() {
 }
 
 #[test]
+fn backlogs_of_the_file_that_a_variable_overrules_are_named() {
+    let folder = Folder::new();
+    folder.write("priorities.csv", "Project,Priority,Status,Agent,Last Update,Next Action,Deadline,GPU,Model\n");
+    folder.write(
+        "strawboss.yaml",
+        "server: { listen: '127.0.0.1:0', data_dir: ./state }\nrunner: { type: process }\nbacklogs:\n  - { type: csv, file: \
+         ./mine.csv }\n",
+    );
+    let env = [("STRAWBOSS_BACKLOG", "./priorities.csv")];
+    let ran = folder.run_with(&["config", "check"], &env);
+    assert_eq!(code(&ran), 0, "{}", ran.err);
+    for part in ["warning", "STRAWBOSS_BACKLOG", "mine.csv is not read", "strawboss.yaml:4"] {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    let mut service = folder.serve_with(&env);
+    assert!(service.said("STRAWBOSS_BACKLOG overrules `backlogs`"), "{}", service.log());
+    assert!(service.log().contains("mine.csv is not read"), "{}", service.log());
+    assert_eq!(service.stop(), 0);
+    let same = folder.run_with(&["config", "check"], &[("STRAWBOSS_BACKLOG", "./mine.csv")]);
+    assert!(code(&same) == 0 && !same.err.contains("STRAWBOSS_BACKLOG"), "nothing is lost: {}", same.err);
+}
+
+#[test]
 fn secrets_come_from_files_and_their_faults_are_said() {
     let folder = Folder::new();
     folder.write("strawboss.yaml", "server: { listen: '127.0.0.1:0', data_dir: ./state }\nrunner: { type: process }\nproviders:\n  local: { base_url: 'http://127.0.0.1:9', secret_env: LOCAL_KEY }\n");
