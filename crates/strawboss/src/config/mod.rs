@@ -198,7 +198,8 @@ fn overruled(field: &Field<'_>, written: &[Backlog], named: &[Backlog]) -> Optio
     let lost: Vec<String> =
         written.iter().filter(|one| !named.iter().any(|named| named.file() == one.file())).map(ToString::to_string).collect();
     let name = environment::BACKLOG.name;
-    let message = format!("{name} overrules `backlogs`: {} is not read", lost.join(", "));
+    let only = named.first()?;
+    let message = format!("{name} names {only} and overrules `backlogs`: nothing is read of {}", lost.join(", "));
     let hint = format!("Unset {name} for what stands here, or remove `backlogs` here for what {name} names.");
     (!lost.is_empty()).then(|| Problem::at(field.node.span.clone(), message).hint(hint).into_warning())
 }
