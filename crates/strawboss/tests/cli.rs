@@ -1,5 +1,7 @@
 //! The real program, as a person and as a script use it.
 
+#[path = "cli/database.rs"]
+mod database;
 #[path = "cli/environment.rs"]
 mod environment;
 #[path = "cli/plan.rs"]
@@ -241,7 +243,7 @@ fn the_admin_token_is_made_once_for_this_user_alone_and_shown_as_a_link_when_ask
     assert!(service.said("strawboss token link") && !service.said(&token), "what is no terminal is a log");
     assert_eq!(service.stop(), 0);
     assert!(!folder.path().join("state/address").exists());
-    let service = folder.serve(&[]);
+    let mut service = folder.serve(&[]);
     assert!(!service.said(&token));
     let link = folder.run(&["token", "link"]);
     assert_eq!(link.out.trim(), format!("http://{}/#token={token}", service.address()));
