@@ -1,6 +1,7 @@
 //! `strawboss doctor`: everything that a service needs, looked at one by one; what is wrong and how to mend it.
 
 mod backlogs;
+mod backups;
 mod certificate;
 mod deployment;
 mod door;
@@ -146,6 +147,7 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatu
         report.say(machine::data_dir(settings))?;
         report.say([machine::port(settings)])?;
         report.say(deployment::database(settings).await)?;
+        report.say(backups::folder(settings, words::now()))?;
         let (finding, engine) = machine::runner(settings).await;
         report.say([finding])?;
         let (facts, finding) = if engine { machine::engine(settings).await } else { (None, None) };
