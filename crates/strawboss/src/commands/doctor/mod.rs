@@ -152,10 +152,7 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatu
         report.say([finding])?;
         let (facts, finding) = if engine { machine::engine(settings).await } else { (None, None) };
         report.say(finding)?;
-        if gpu::wanted(settings) {
-            let elsewhere = facts.as_ref().is_some_and(|facts| !facts.host.starts_with("unix://"));
-            report.say(gpu::judge(&gpu::Driver::probe().await, facts.as_ref(), elsewhere))?;
-        }
+        report.say(gpu::judge(&gpu::Driver::probe().await, facts.as_ref(), gpu::wanted(settings)))?;
         report.say(machine::agents(settings, &context.environment))?;
         report.say(work::providers(settings, &context.environment, args.quick).await)?;
         let opener = Opener { config: file, data_dir: None, environment: &context.environment };
