@@ -178,9 +178,7 @@ async fn what_a_newer_version_wrote_is_refused_and_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_is_cut_off_leaves_nothing_and_is_made_again() {
-    let server = Postgres::start(&[]).unwrap();
-    let url = server.database().unwrap();
-    let database = database_of(&url).to_owned();
+    let server = Postgres::shared().unwrap();
     let tables = |database: &str| {
         let counted = server.sql(database, "SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'");
         counted.unwrap().parse::<u32>().unwrap()
@@ -188,30 +186,26 @@ async fn a_migration_that_is_cut_off_leaves_nothing_and_is_made_again() {
     let undisturbed = server.database().unwrap();
     drop(SqlStore::open_postgres(&undisturbed).await.unwrap());
     let whole = tables(database_of(&undisturbed));
-    let mut cut = 0;
-    for _ in 0..6 {
+    assert!(whole > 2, "{whole}");
+    for cut_after in [1, whole / 2, whole] {
+        let url = server.database().unwrap();
+        let database = database_of(&url);
+        server.hold_up(database, cut_after).unwrap();
         let opening = tokio::spawn({
             let url = url.clone();
             async move { SqlStore::open_postgres(&url).await.map(drop) }
         });
-        while !opening.is_finished() {
-            let ended = server
-                .sql(&database, "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%CREATE TABLE%' AND pid <> pg_backend_pid()")
-                .unwrap();
-            cut += ended.parse::<u32>().unwrap();
+        while server.held_up(database).unwrap() == 0 {
+            assert!(!opening.is_finished(), "it was not held up after {cut_after} tables");
         }
-        let opened = opening.await.unwrap();
-        let tables = tables(&database);
-        match opened {
-            Ok(()) => {
-                assert_eq!(tables, whole);
-                server.sql(&database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public").unwrap();
-            }
-            Err(error) => assert_eq!(tables, 0, "{error}"),
-        }
+        let cut = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        assert_eq!(server.sql(database, cut).unwrap(), "1");
+        let error = opening.await.unwrap().unwrap_err();
+        assert_eq!(tables(database), 0, "cut off after {cut_after}: {error}");
+        server.release(database).unwrap();
+        SqlStore::open_postgres(&url).await.unwrap().ping().await.unwrap();
+        assert_eq!(tables(database), whole);
     }
-    println!("{cut} migrations were cut off");
-    SqlStore::open_postgres(&url).await.unwrap().ping().await.unwrap();
 }
 
 #[tokio::test]

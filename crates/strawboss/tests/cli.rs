@@ -1,5 +1,7 @@
 //! The real program, as a person and as a script use it.
 
+#[path = "cli/database.rs"]
+mod database;
 #[path = "cli/environment.rs"]
 mod environment;
 #[path = "cli/plan.rs"]
@@ -153,6 +155,32 @@ fn doctor_says_which_allowed_hosts_sandboxes_would_not_reach() {
 }
 
 #[test]
+fn doctor_looks_at_the_edge_where_it_is_told_and_at_the_age_of_the_newest_backup() {
+    let folder = Folder::new();
+    folder.write("strawboss.yaml", SMALL);
+    folder.write("backups/strawboss-20200101T000000000Z.tar.gz", "x");
+    let env = [
+        ("STRAWBOSS_PUBLIC_NAMES", "crew.example.org localhost"),
+        ("STRAWBOSS_TLS_AT", "127.0.0.1:1"),
+        ("STRAWBOSS_BACKUP_DIR", "./backups"),
+    ];
+    let ran = folder.run_with(&["doctor", "--tls", "localhost=127.0.0.1:2", "--tls", "crew.example.org"], &env);
+    for part in [
+        "WARN certificate of localhost at 127.0.0.1:2",
+        "WARN certificate of crew.example.org at 127.0.0.1:1",
+        "WARN backups: the newest in ",
+        "one is made every 1d",
+    ] {
+        assert!(ran.out.contains(part), "{part}:\n{}", ran.out);
+    }
+    let ran = folder.run_with(&["doctor"], &env);
+    for name in ["crew.example.org", "localhost"] {
+        assert!(ran.out.contains(&format!("WARN certificate of {name} at 127.0.0.1:1")), "{name}:\n{}", ran.out);
+    }
+    assert!(!folder.run_with(&["doctor", "--quick"], &env).out.contains("certificate"), "{}", ran.out);
+}
+
+#[test]
 fn a_second_service_on_one_data_directory_refuses_and_says_who_holds_it() {
     let folder = Folder::new();
     folder.write("strawboss.yaml", SMALL);
@@ -241,7 +269,7 @@ fn the_admin_token_is_made_once_for_this_user_alone_and_shown_as_a_link_when_ask
     assert!(service.said("strawboss token link") && !service.said(&token), "what is no terminal is a log");
     assert_eq!(service.stop(), 0);
     assert!(!folder.path().join("state/address").exists());
-    let service = folder.serve(&[]);
+    let mut service = folder.serve(&[]);
     assert!(!service.said(&token));
     let link = folder.run(&["token", "link"]);
     assert_eq!(link.out.trim(), format!("http://{}/#token={token}", service.address()));

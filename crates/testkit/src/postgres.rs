@@ -94,6 +94,34 @@ impl Postgres {
         Ok(run(&mut psql)?.trim().to_owned())
     }
 
+    /// From here on, whoever has made this many tables in the schema `public` of a database is held up, in its transaction,
+    /// until [`Self::release`].
+    pub fn hold_up(&self, database: &str, tables: u32) -> Result<()> {
+        self.sql(
+            database,
+            &format!(
+                "CREATE SCHEMA brake; CREATE TABLE brake.held AS SELECT {tables} AS tables; \
+                 CREATE FUNCTION brake.wait() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 WHILE (SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public') >= (SELECT MIN(tables) FROM brake.held) \
+                 LOOP PERFORM pg_sleep(0.01); END LOOP; END $$; \
+                 CREATE EVENT TRIGGER brake ON ddl_command_end EXECUTE FUNCTION brake.wait()"
+            ),
+        )?;
+        Ok(())
+    }
+
+    /// How many are held up.
+    pub fn held_up(&self, database: &str) -> Result<u32> {
+        let held = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        Ok(self.sql(database, held)?.parse()?)
+    }
+
+    /// Lets everybody go on.
+    pub fn release(&self, database: &str) -> Result<()> {
+        self.sql(database, "DELETE FROM brake.held")?;
+        Ok(())
+    }
+
     /// Starts it after [`Self::stop`] or [`Self::kill`], and waits until it answers.
     pub fn again(&self) -> Result<()> {
         let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("log"))?;

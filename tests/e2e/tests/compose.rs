@@ -260,6 +260,7 @@ async fn the_main_job_runs_inside_it_and_outlives_down_and_up() -> Result<()> {
     ensure!(!logs.contains(&system.token()?) && !logs.contains("sk-test"), "a secret is in a log");
     let doctor = system.done(&["exec", "-T", "strawboss", "strawboss", "doctor"])?;
     ensure!(!doctor.contains("FAIL"), "{doctor}");
+    ensure!(doctor.lines().any(|line| line.contains("OK") && line.contains("certificate of localhost")), "{doctor}");
 
     // A backup was made by itself, and is whole.
     let backups = system.until("a backup", async |system| {

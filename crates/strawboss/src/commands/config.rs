@@ -221,6 +221,7 @@ fn shown(settings: &Settings) -> Value {
             "data_dir": settings.server.data_dir,
             "doors_dir": settings.server.doors_dir,
             "public_names": settings.server.public_names,
+            "public_url": settings.server.public_url,
             "trusted_proxies": settings.server.trusted_proxies.iter().map(|proxy| match proxy {
                 TrustedProxy::Network(address, bits) => format!("{address}/{bits}"),
                 TrustedProxy::Name(name) => name.clone(),
@@ -262,6 +263,11 @@ fn shown(settings: &Settings) -> Value {
             "socket": settings.sessions.socket,
             "start": settings.sessions.start,
             "discover_seconds": settings.sessions.discover.as_secs(),
+            "containers": {
+                "max": settings.sessions.containers.most,
+                "idle_seconds": settings.sessions.containers.idle.map(|idle| idle.as_secs()),
+                "allow": settings.sessions.containers.allow,
+            },
         },
         "scheduler": {
             "preempt": settings.scheduler.preempt,
@@ -270,6 +276,13 @@ fn shown(settings: &Settings) -> Value {
         },
         "projects_dir": settings.projects_dir,
         "retention": retention(&settings.retention),
+        "backup": settings.backup.as_ref().map(|backup| json!({
+            "folder": backup.folder,
+            "every_seconds": backup.every.as_secs(),
+            "keep": backup.keep,
+            "keep_age_seconds": backup.keep_age.as_secs(),
+            "recipients": backup.recipients.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })),
         "projects": projects,
     })
 }

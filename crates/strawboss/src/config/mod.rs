@@ -30,7 +30,7 @@ pub(crate) mod yaml;
 use crate::environment::{self, Environment};
 use problem::{Problem, Problems, Report};
 pub(crate) use projects::is_secret_name;
-use settings::Settings;
+use settings::{Backlog, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -193,6 +193,17 @@ fn shown(file: &Path) -> PathBuf {
         .unwrap_or_else(|| file.to_owned())
 }
 
+/// Says which of the file's backlogs a variable takes away; none: it names the one that the file names.
+fn overruled(field: &Field<'_>, written: &[Backlog], named: &[Backlog]) -> Option<Problem> {
+    let lost: Vec<String> =
+        written.iter().filter(|one| !named.iter().any(|named| named.file() == one.file())).map(ToString::to_string).collect();
+    let name = environment::BACKLOG.name;
+    let only = named.first()?;
+    let message = format!("{name} names {only} and overrules `backlogs`: nothing is read of {}", lost.join(", "));
+    let hint = format!("Unset {name} for what stands here, or remove `backlogs` here for what {name} names.");
+    (!lost.is_empty()).then(|| Problem::at(field.node.span.clone(), message).hint(hint).into_warning())
+}
+
 fn read(
     mut table: Table<'_>,
     folder: &Path,
@@ -202,9 +213,14 @@ fn read(
 ) -> Option<Settings> {
     let server = service::server(table.table("server", problems), folder, flags, environment, problems);
     let database = service::database(table.get("database").as_ref(), environment, problems);
-    let backlogs = table.get("backlogs").map(|field| backlogs::backlogs(&field, folder, problems));
+    let written = table.get("backlogs");
+    let backlogs = written.as_ref().map(|field| backlogs::backlogs(field, folder, problems));
     let mut backlogs = match environment.get(&environment::BACKLOG) {
-        Some(text) => folders::backlog(text, problems)?,
+        Some(text) => {
+            let named = folders::backlog(text, problems)?;
+            problems.extend(written.and_then(|field| overruled(&field, &backlogs.unwrap_or_default(), &named)));
+            named
+        }
         None if table.has("backlogs") => backlogs.unwrap_or_default(),
         None => sheets::automatic(folder, environment, problems),
     };

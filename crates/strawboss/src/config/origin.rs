@@ -1,6 +1,7 @@
 //! Where each value of the configuration came from: a flag's variable, a line of the file, a folder, or the default.
 
 use super::Config;
+use super::settings::Backlog;
 use super::yaml::{Node, Value};
 use crate::environment::{self, Environment, Variable};
 use serde_json::Value as Json;
@@ -11,6 +12,7 @@ const VARIABLES: &[(&str, Variable)] = &[
     ("server.data_dir", environment::DATA_DIR),
     ("server.doors_dir", environment::DOORS_DIR),
     ("server.public_names", environment::PUBLIC_NAMES),
+    ("server.public_url", environment::PUBLIC_URL),
     ("server.trusted_proxies", environment::TRUSTED_PROXIES),
     ("server.metrics_on_loopback", environment::METRICS_ON_LOOPBACK),
     ("sessions.tmux", environment::TMUX),
@@ -30,6 +32,11 @@ const VARIABLES: &[(&str, Variable)] = &[
     ("runner.image", environment::SANDBOX_IMAGE),
     ("runner.gpus", environment::GPUS),
     ("runner.doors_volume", environment::DOORS_VOLUME),
+    ("backup.folder", environment::BACKUP_DIR),
+    ("backup.recipients", environment::BACKUP_RECIPIENTS),
+    ("retention.recordings.age", environment::RETENTION_RECORDINGS_AGE),
+    ("retention.recordings.size", environment::RETENTION_RECORDINGS_SIZE),
+    ("retention.reports.age", environment::RETENTION_REPORTS_AGE),
 ];
 
 /// What is shown under another name than it is written.
@@ -116,6 +123,13 @@ fn origin(config: &Config, environment: &Environment, path: &[String]) -> String
     {
         return format!("folder {}", dir.display());
     }
+    // It counts only where nothing else names a backlog.
+    if path.first().is_some_and(|section| section == "backlogs")
+        && matches!(config.settings.backlogs.as_slice(), [Backlog::Sheets(_)])
+        && let Some(origin) = environment.origin(&environment::SPREADSHEET)
+    {
+        return format!("environment {origin}");
+    }
     "default".to_owned()
 }
 
@@ -145,4 +159,27 @@ pub(crate) fn of(config: &Config, environment: &Environment, shown: &Json) -> Ve
         found.push(Origin { path: path.join("."), value: value.clone(), origin: origin(config, environment, path) });
     });
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::VARIABLES;
+    use crate::environment;
+
+    #[test]
+    fn every_variable_that_overrules_a_setting_is_known_with_it() {
+        let told: Vec<_> = environment::ALL
+            .iter()
+            .filter_map(|variable| {
+                let (_, setting) = variable.doc.split_once("overrules `")?;
+                Some((setting.split_once('`')?.0, variable.name))
+            })
+            .collect();
+        assert!(told.len() >= 28, "the documentation says it in other words now: {told:?}");
+        let known: Vec<_> = VARIABLES.iter().map(|(setting, variable)| (*setting, variable.name)).collect();
+        let apart = |one: &[(&'static str, &'static str)], other: &[_]| -> Vec<_> {
+            one.iter().copied().filter(|entry| !other.contains(entry)).collect()
+        };
+        assert_eq!((apart(&told, &known), apart(&known, &told)), (Vec::new(), Vec::new()));
+    }
 }

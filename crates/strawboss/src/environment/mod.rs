@@ -38,6 +38,7 @@ variables! {
     DATA_DIR = "STRAWBOSS_DATA_DIR", "Where state, mirrors and recordings lie; overrules `server.data_dir`. A relative path is relative to the current folder.", "`.strawboss` beside the configuration";
     PUBLIC_NAMES = "STRAWBOSS_PUBLIC_NAMES", "Host names that people reach `serve` by, with blanks or commas between them; overrules `server.public_names`.", "none";
     PUBLIC_URL = "STRAWBOSS_PUBLIC_URL", "Where people's browsers reach `serve`, such as `https://crew.example.org`; overrules `server.public_url`.", "where it listens";
+    TLS_AT = "STRAWBOSS_TLS_AT", "Where `doctor` looks at the certificates of `server.public_names`, as `HOST:PORT`, when they do not lead to the edge from where it runs (`edge:8443` in Compose); a `--tls NAME=HOST:PORT` counts more.", "each name at port 443";
     TRUSTED_PROXIES = "STRAWBOSS_TRUSTED_PROXIES", "Proxies whose `X-Forwarded-For` is believed: addresses, networks or host names, with blanks or commas between them; overrules `server.trusted_proxies`.", "none";
     DOORS_DIR = "STRAWBOSS_DOORS_DIR", "The folder in which `doors` is made, where sandboxes' doors lie; overrules `server.doors_dir`. A relative path is relative to the current folder.", "the data directory";
     DOORS_VOLUME = "STRAWBOSS_DOORS_VOLUME", "The engine's volume that is mounted there, when the control plane is in a container; overrules `runner.doors_volume`.", "the engine knows the folder by the same path";

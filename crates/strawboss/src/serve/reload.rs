@@ -2,10 +2,11 @@
 //! the rest is said by name, and a configuration with an error changes nothing.
 
 use super::{catalog, providers};
-use crate::config::settings::Settings;
+use crate::config::settings::{Backup, Log, Runner, Server, Settings};
 use crate::config::{self, Flags};
 use crate::environment::Environment;
 use crate::logging::Logging;
+use crate::logging::files::Bounds;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -32,6 +33,9 @@ pub(super) struct Reloader {
     live: OnceLock<Live>,
 }
 
+/// A setting's name, and whether it differs.
+type Differs = (&'static str, bool);
+
 /// The names of what differs between two mappings, each with the section's name before it.
 fn differing<K: Ord + ToString, V: PartialEq>(section: &str, old: &BTreeMap<K, V>, new: &BTreeMap<K, V>) -> Vec<String> {
     let mut names: Vec<String> = old
@@ -45,36 +49,102 @@ fn differing<K: Ord + ToString, V: PartialEq>(section: &str, old: &BTreeMap<K, V
     names
 }
 
-/// The names of what differs and needs a restart.
+/// The names of what differs and needs a restart. Sections are taken apart in whole: a setting that is new does not compile
+/// until it is said here, or named among those that hold at once.
 fn after_restart(old: &Settings, new: &Settings) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut add = |name: &str, differs: bool| {
-        if differs {
-            names.push(name.to_owned());
-        }
-    };
-    add("server.listen", old.server.listen != new.server.listen);
-    add("server.data_dir", old.server.data_dir != new.server.data_dir);
-    add("server.legacy_listen", old.server.legacy_listen != new.server.legacy_listen);
-    add("server.doors_dir", old.server.doors_dir != new.server.doors_dir);
-    add("server.public_names", old.server.public_names != new.server.public_names);
-    add("server.trusted_proxies", old.server.trusted_proxies != new.server.trusted_proxies);
-    add("server.metrics_on_loopback", old.server.metrics_on_loopback != new.server.metrics_on_loopback);
-    add("server.registration", old.server.registration != new.server.registration);
-    add("database", old.database != new.database);
-    add("backlogs", old.backlogs != new.backlogs);
-    add("projects.*.pull_request", old.pull_requests != new.pull_requests);
-    add("runner.type", old.runner.kind != new.runner.kind);
-    add("runner.host", old.runner.host != new.runner.host);
-    add("runner.doors_volume", old.runner.doors_volume != new.runner.doors_volume);
-    add("runner.image", old.runner.image != new.runner.image);
-    add("runner.gpus", old.runner.gpus != new.runner.gpus);
-    add("scheduler", old.scheduler != new.scheduler);
-    add("sessions", old.sessions != new.sessions);
-    add("retention", old.retention != new.retention);
-    add("log.format", old.log.format != new.log.format);
-    add("log.files", old.log.files != new.log.files);
+    let Settings {
+        server,
+        database,
+        backlogs,
+        projects: _,
+        pull_requests,
+        projects_dir: _,
+        models: _,
+        agents: _,
+        providers: _,
+        runner,
+        scheduler,
+        sessions,
+        retention,
+        log,
+        backup,
+    } = old;
+    let mut differ = vec![
+        ("database", *database != new.database),
+        ("backlogs", *backlogs != new.backlogs),
+        ("projects.*.pull_request", *pull_requests != new.pull_requests),
+        ("scheduler", *scheduler != new.scheduler),
+        ("sessions", *sessions != new.sessions),
+        ("retention", *retention != new.retention),
+    ];
+    differ.extend(server_after_restart(server, &new.server));
+    differ.extend(runner_after_restart(runner, &new.runner));
+    differ.extend(log_after_restart(log, &new.log));
+    differ.extend(backup_after_restart(backup.as_ref(), new.backup.as_ref()));
+    let mut names: Vec<String> = differ.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()).collect();
+    names.sort();
     names
+}
+
+fn server_after_restart(old: &Server, new: &Server) -> impl IntoIterator<Item = Differs> + use<> {
+    let Server {
+        listen,
+        legacy_listen,
+        data_dir,
+        doors_dir,
+        public_names,
+        public_url,
+        trusted_proxies,
+        registration,
+        metrics_on_loopback,
+    } = old;
+    [
+        ("server.listen", *listen != new.listen),
+        ("server.legacy_listen", *legacy_listen != new.legacy_listen),
+        ("server.data_dir", *data_dir != new.data_dir),
+        ("server.doors_dir", *doors_dir != new.doors_dir),
+        ("server.public_names", *public_names != new.public_names),
+        ("server.public_url", *public_url != new.public_url),
+        ("server.trusted_proxies", *trusted_proxies != new.trusted_proxies),
+        ("server.registration", *registration != new.registration),
+        ("server.metrics_on_loopback", *metrics_on_loopback != new.metrics_on_loopback),
+    ]
+}
+
+fn runner_after_restart(old: &Runner, new: &Runner) -> impl IntoIterator<Item = Differs> + use<> {
+    let Runner { kind, max_concurrent: _, host, doors_volume, image, gpus } = old;
+    [
+        ("runner.type", *kind != new.kind),
+        ("runner.host", *host != new.host),
+        ("runner.doors_volume", *doors_volume != new.doors_volume),
+        ("runner.image", *image != new.image),
+        ("runner.gpus", *gpus != new.gpus),
+    ]
+}
+
+fn log_after_restart(old: &Log, new: &Log) -> impl IntoIterator<Item = Differs> + use<> {
+    let Log { level: _, format, files } = old;
+    // How much is kept says nothing where there are no files.
+    let both = files.zip(new.files);
+    let differs = |what: fn(&Bounds, &Bounds) -> bool| both.is_some_and(|(old, new)| what(&old, &new));
+    [
+        ("log.format", *format != new.format),
+        ("log.files", files.is_some() != new.files.is_some()),
+        ("log.max_size", differs(|old, new| old.bytes != new.bytes)),
+        ("log.max_age", differs(|old, new| old.age != new.age)),
+    ]
+}
+
+fn backup_after_restart(old: Option<&Backup>, new: Option<&Backup>) -> Vec<Differs> {
+    let (Some(old), Some(new)) = (old, new) else { return vec![("backup", old != new)] };
+    let Backup { folder, every, keep, keep_age, recipients } = old;
+    vec![
+        ("backup.folder", *folder != new.folder),
+        ("backup.every", *every != new.every),
+        ("backup.keep", *keep != new.keep),
+        ("backup.keep_age", *keep_age != new.keep_age),
+        ("backup.recipients", *recipients != new.recipients),
+    ]
 }
 
 impl Reloader {

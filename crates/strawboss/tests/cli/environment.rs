@@ -134,6 +134,66 @@ fn each_value_is_shown_with_where_it_came_from_and_no_secret_is() {
 }
 
 #[test]
+fn backups_containers_and_what_is_kept_are_shown_with_where_they_came_from() {
+    let folder = Folder::new();
+    folder.write(
+        "strawboss.yaml",
+        "sessions:\n  containers: { max: 3, network: { allow: [crates] } }\nbackup: { folder: ./there, every: 6h }\n",
+    );
+    let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let env = [
+        ("STRAWBOSS_PUBLIC_URL", "https://crew.example.org"),
+        ("STRAWBOSS_BACKUP_DIR", "/elsewhere"),
+        ("STRAWBOSS_BACKUP_RECIPIENTS", recipient),
+        ("STRAWBOSS_RETENTION_RECORDINGS_AGE", "12d"),
+        ("STRAWBOSS_RETENTION_RECORDINGS_SIZE", "3g"),
+        ("STRAWBOSS_RETENTION_REPORTS_AGE", "never"),
+    ];
+    let ran = folder.run_with(&["config", "show", "--json"], &env);
+    assert_eq!(code(&ran), 0, "{}", ran.err);
+    let shown: Value = serde_json::from_str(&ran.out).unwrap();
+    for (path, value, origin) in [
+        ("server/public_url", Value::from("https://crew.example.org"), "environment STRAWBOSS_PUBLIC_URL"),
+        ("sessions/containers/max", 3.into(), "strawboss.yaml:2"),
+        ("sessions/containers/allow", serde_json::json!(["crates"]), "strawboss.yaml:2"),
+        ("sessions/containers/idle_seconds", Value::Null, "default"),
+        ("backup/folder", "/elsewhere".into(), "environment STRAWBOSS_BACKUP_DIR"),
+        ("backup/every_seconds", 21_600.into(), "strawboss.yaml:3"),
+        ("backup/keep", 14.into(), "default"),
+        ("backup/keep_age_seconds", 7_776_000.into(), "default"),
+        ("backup/recipients", serde_json::json!([recipient]), "environment STRAWBOSS_BACKUP_RECIPIENTS"),
+        ("retention/recordings/age", "12d".into(), "environment STRAWBOSS_RETENTION_RECORDINGS_AGE"),
+        ("retention/recordings/size", "3g".into(), "environment STRAWBOSS_RETENTION_RECORDINGS_SIZE"),
+        ("retention/reports/age", "never".into(), "environment STRAWBOSS_RETENTION_REPORTS_AGE"),
+    ] {
+        assert_eq!(shown.pointer(&format!("/{path}")), Some(&value), "{path}: {shown}");
+        assert_eq!(shown["origins"][path.replace('/', ".")], origin, "{path}: {}", shown["origins"]);
+    }
+}
+
+#[test]
+fn backlogs_of_the_file_that_a_variable_overrules_are_named() {
+    let folder = Folder::new();
+    folder.write("priorities.csv", "Project,Priority,Status,Agent,Last Update,Next Action,Deadline,GPU,Model\n");
+    folder.write(
+        "strawboss.yaml",
+        "server: { listen: '127.0.0.1:0', data_dir: ./state }\nrunner: { type: process }\nbacklogs:\n  - { type: csv, file: \
+         ./mine.csv }\n",
+    );
+    let env = [("STRAWBOSS_BACKLOG", "./priorities.csv")];
+    let ran = folder.run_with(&["config", "check"], &env);
+    assert_eq!(code(&ran), 0, "{}", ran.err);
+    for part in ["warning", "STRAWBOSS_BACKLOG names ", "priorities.csv", "nothing is read of ", "mine.csv", "strawboss.yaml:4"] {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    let mut service = folder.serve_with(&env);
+    assert!(service.said("priorities.csv and overrules `backlogs`: nothing is read of "), "{}", service.log());
+    assert_eq!(service.stop(), 0);
+    let same = folder.run_with(&["config", "check"], &[("STRAWBOSS_BACKLOG", "./mine.csv")]);
+    assert!(code(&same) == 0 && !same.err.contains("STRAWBOSS_BACKLOG"), "nothing is lost: {}", same.err);
+}
+
+#[test]
 fn secrets_come_from_files_and_their_faults_are_said() {
     let folder = Folder::new();
     folder.write("strawboss.yaml", "server: { listen: '127.0.0.1:0', data_dir: ./state }\nrunner: { type: process }\nproviders:\n  local: { base_url: 'http://127.0.0.1:9', secret_env: LOCAL_KEY }\n");
@@ -226,5 +286,69 @@ fn a_reload_takes_over_what_can_change_says_what_cannot_and_refuses_what_is_wron
     }
     let reader = folder.run(&["token", "create", "writer", "--scope", "write"]);
     assert_eq!(code(&folder.run(&["--token", reader.out.trim(), "config", "reload"])), 4);
+    assert_eq!(service.stop(), 0);
+}
+
+#[test]
+fn a_reload_names_every_setting_that_holds_only_after_a_restart() {
+    let folder = Folder::new();
+    let key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let first = "server: { listen: '127.0.0.1:0', data_dir: ./state }\nrunner: { type: process }\n";
+    folder.write("strawboss.yaml", &format!("{first}log: {{ files: true }}\nbackup: {{ folder: ./backups }}\n"));
+    let mut service = folder.serve(&[]);
+    let token = std::fs::read_to_string(folder.path().join("state/admin-token")).unwrap();
+    let reload = |text: &str| -> Vec<String> {
+        folder.write("strawboss.yaml", text);
+        let args = ["--server", service.address(), "config", "reload", "--json"];
+        let ran = folder.run_with(&args, &[("STRAWBOSS_TOKEN", token.trim())]);
+        assert_eq!(code(&ran), 0, "{}", ran.err);
+        let said: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(said["changed"], serde_json::json!([]), "{said}");
+        said["after_restart"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let said = reload(&format!(
+        "server:\n  {{ listen: '127.0.0.1:7171', data_dir: ./other, doors_dir: ./doors, public_names: [crew.example.org], public_url: \
+         'https://crew.example.org', trusted_proxies: [edge], registration: open, metrics_on_loopback: true, legacy_listen: \
+         '127.0.0.1:7172' }}\n\
+         database: 'postgres://crew@db.example.org/crew'\n\
+         backlogs: [{{ type: csv, file: ./mine.csv }}]\n\
+         runner: {{ type: docker, host: 'unix:///var/run/other.sock', doors_volume: doors, image: 'rust:1', gpus: ['0'] }}\n\
+         scheduler: {{ preempt: false, auto_resume: false }}\n\
+         sessions: {{ containers: {{ max: 1 }} }}\n\
+         retention: {{ caches: {{ age: 1d }} }}\n\
+         log: {{ files: true, max_size: 128m, max_age: 1d, format: json }}\n\
+         backup: {{ folder: ./there, every: 1h, keep: 3, keep_age: 3d, recipients: [{key}] }}\n",
+    ));
+    let all = [
+        "backlogs",
+        "backup.every",
+        "backup.folder",
+        "backup.keep",
+        "backup.keep_age",
+        "backup.recipients",
+        "database",
+        "log.format",
+        "log.max_age",
+        "log.max_size",
+        "retention",
+        "runner.doors_volume",
+        "runner.gpus",
+        "runner.host",
+        "runner.image",
+        "runner.type",
+        "scheduler",
+        "server.data_dir",
+        "server.doors_dir",
+        "server.legacy_listen",
+        "server.listen",
+        "server.metrics_on_loopback",
+        "server.public_names",
+        "server.public_url",
+        "server.registration",
+        "server.trusted_proxies",
+        "sessions",
+    ];
+    assert_eq!(said, all);
+    assert_eq!(reload(first), ["backup", "log.files"]);
     assert_eq!(service.stop(), 0);
 }

@@ -82,11 +82,11 @@ impl Folder {
     pub(crate) fn serve(&self, args: &[&str]) -> Service {
         let mut all = vec!["serve", "--address-file", "address"];
         all.extend(args);
-        self.start(&all)
+        self.start_with(&all, &[])
     }
 
     pub(crate) fn mock_model(&self, script: &str) -> Service {
-        self.start(&["mock-model", "--script", script, "--address-file", "address"])
+        self.start_with(&["mock-model", "--script", script, "--address-file", "address"], &[])
     }
 
     /// The same, with these variables.
@@ -94,11 +94,8 @@ impl Folder {
         self.start_with(&["serve", "--address-file", "address"], env)
     }
 
-    fn start(&self, args: &[&str]) -> Service {
-        self.start_with(args, &[])
-    }
-
-    fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Service {
+    /// Starts a program that serves, and waits for nothing.
+    pub(crate) fn start(&self, args: &[&str], env: &[(&str, &str)]) -> Service {
         let file = self.path().join("address");
         let _ = std::fs::remove_file(&file);
         let log = self.path().join("log");
@@ -110,20 +107,13 @@ impl Folder {
             .stderr(out)
             .spawn()
             .unwrap();
-        let mut service = Service { child, address: String::new(), log };
-        let until = Instant::now() + DEADLINE;
-        loop {
-            let address = std::fs::read_to_string(&file).unwrap_or_default();
-            if !address.trim().is_empty() {
-                address.trim().clone_into(&mut service.address);
-                return service;
-            }
-            if let Some(status) = service.child.try_wait().unwrap() {
-                panic!("it ended with {status}:\n{}", service.log());
-            }
-            assert!(Instant::now() < until, "it does not start:\n{}", service.log());
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
+        Service { child, address: String::new(), file, log }
+    }
+
+    fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Service {
+        let mut service = self.start(args, env);
+        service.until_it_serves();
+        service
     }
 }
 
@@ -137,6 +127,8 @@ fn finished(command: &mut Command) -> Ran {
 pub(crate) struct Service {
     child: Child,
     address: String,
+    /// Where it writes that.
+    file: PathBuf,
     log: PathBuf,
 }
 
@@ -153,28 +145,41 @@ impl Service {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Whether it says this, now or soon.
-    pub(crate) fn said(&self, text: &str) -> bool {
-        // What it greets with is printed right after the address: the line that follows it says that it is there.
+    /// Waits until this holds.
+    pub(crate) fn until(&mut self, mut holds: impl FnMut(&mut Self) -> bool) {
         let until = Instant::now() + DEADLINE;
-        while !self.log().contains("serving") {
-            assert!(Instant::now() < until, "{}", self.log());
+        while !holds(self) {
+            assert!(Instant::now() < until, "it does not come to that:\n{}", self.log());
             std::thread::park_timeout(Duration::from_millis(10));
         }
+    }
+
+    /// Its exit code, when it has ended.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        Some(self.child.try_wait().unwrap()?.code().unwrap_or(-1))
+    }
+
+    /// Waits until it says where it serves.
+    pub(crate) fn until_it_serves(&mut self) {
+        self.until(|service| {
+            assert_eq!(service.ended(), None, "it ended:\n{}", service.log());
+            std::fs::read_to_string(&service.file).unwrap_or_default().trim().clone_into(&mut service.address);
+            !service.address.is_empty()
+        });
+    }
+
+    /// Whether it says this, now or soon.
+    pub(crate) fn said(&mut self, text: &str) -> bool {
+        // What it greets with is printed right after the address: the line that follows it says that it is there.
+        self.until(|service| service.log().contains("serving"));
         self.log().contains(text)
     }
 
     /// SIGTERM; its exit code.
     pub(crate) fn stop(&mut self) -> i32 {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
-        let until = Instant::now() + DEADLINE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().unwrap_or(-1);
-            }
-            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
+        self.until(|service| service.ended().is_some());
+        self.ended().unwrap_or(-1)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Who signed it is not judged: the edge makes itself one that nobody signed until there is a better one.
 
 use super::Finding;
+use crate::environment::{self, Environment};
 use crate::output::words;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -60,9 +61,27 @@ impl ServerCertVerifier for LookOnly {
     }
 }
 
+/// Where the edge is, for a look from where public names do not lead to it; or what is wrong with what was said.
+pub(super) fn edge(environment: &Environment) -> Result<Option<&str>, Finding> {
+    let variable = environment::TLS_AT;
+    let Some(text) = environment.get(&variable) else { return Ok(None) };
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => Ok(Some(text)),
+        _ => Err(Finding::warn(
+            "environment",
+            format!("{} cannot be `{text}`", variable.name),
+            "Write a host and a port: `edge:8443`.",
+        )),
+    }
+}
+
 /// The certificate of a server: `host` or `host:port`, 443 when it says none.
 pub(super) async fn served(place: &str, name: &str) -> Finding {
-    let what = format!("certificate of {place}");
+    let what = match place.strip_prefix(name) {
+        Some("") => format!("certificate of {place}"),
+        Some(port) if port.starts_with(':') => format!("certificate of {place}"),
+        _ => format!("certificate of {name} at {place}"),
+    };
     match shown(place, name).await {
         Ok(certificate) => judge(what, &certificate, Some(name), words::now()),
         Err(why) => Finding::warn(
@@ -183,6 +202,7 @@ fn time(tag: u8, content: &[u8]) -> Option<i64> {
 mod tests {
     use super::super::Verdict;
     use super::{filed, judge, served, validity};
+    use crate::environment::Environment;
     use rustls::pki_types::pem::PemObject as _;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use std::sync::Arc;
@@ -233,6 +253,21 @@ mod tests {
         assert!(filed(&dir.path().join("crew.pem"), Some("other.example.org")).detail.contains("not for"));
     }
 
+    #[test]
+    fn the_edges_address_has_a_port() {
+        let edge = |text: &str| {
+            let environment = Environment::of([("STRAWBOSS_TLS_AT".to_owned(), text.to_owned())]);
+            super::edge(&environment).map(|found| found.map(str::to_owned))
+        };
+        assert_eq!(edge(""), Ok(None));
+        assert_eq!(edge("edge:8443"), Ok(Some("edge:8443".to_owned())));
+        assert_eq!(edge("[::1]:8443"), Ok(Some("[::1]:8443".to_owned())));
+        for wrong in ["edge", "edge:", ":8443", "edge:0", "edge:https", "https://edge"] {
+            let found = edge(wrong).unwrap_err();
+            assert!(found.result == Verdict::Warn && found.detail.contains("STRAWBOSS_TLS_AT"), "{found:?}");
+        }
+    }
+
     #[tokio::test]
     async fn a_servers_certificate_is_looked_at_over_its_port() {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -248,6 +283,7 @@ mod tests {
             }
         });
         let found = served(&place, "other.example.org").await;
+        assert_eq!(found.what, format!("certificate of other.example.org at {place}"));
         assert!(found.result == Verdict::Fail && found.detail.contains("not for other.example.org"), "{found:?}");
         assert!(served(&place, "crew.example.org").await.detail.contains("ends on"));
         serving.abort();

@@ -59,7 +59,7 @@ pub(super) fn supervisor(environment: &Environment) -> Finding {
 }
 
 /// The nearest folder that is there.
-fn standing(path: &Path) -> &Path {
+pub(super) fn standing(path: &Path) -> &Path {
     path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"))
 }
 
@@ -89,14 +89,18 @@ pub(super) fn data_dir(settings: &Settings) -> Vec<Finding> {
     found
 }
 
+/// How many bytes are free where a folder is.
+pub(super) fn free(folder: &Path) -> nix::Result<u64> {
+    let disk = statvfs(folder)?;
+    #[expect(clippy::useless_conversion, reason = "the widths differ between platforms")]
+    let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
+    Ok(free)
+}
+
 /// Whether there is room where a folder is.
-fn disk(what: &str, folder: &Path) -> Finding {
-    match statvfs(folder) {
-        Ok(disk) => {
-            #[expect(clippy::useless_conversion, reason = "the widths differ between platforms")]
-            let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
-            room(what, folder, free)
-        }
+pub(super) fn disk(what: &str, folder: &Path) -> Finding {
+    match free(folder) {
+        Ok(free) => room(what, folder, free),
         Err(error) => {
             Finding::warn(what, format!("the room at {} is not known: {error}", folder.display()), "Look with `df -h`.")
         }

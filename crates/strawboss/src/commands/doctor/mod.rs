@@ -1,6 +1,7 @@
 //! `strawboss doctor`: everything that a service needs, looked at one by one; what is wrong and how to mend it.
 
 mod backlogs;
+mod backups;
 mod certificate;
 mod deployment;
 mod door;
@@ -17,6 +18,7 @@ use crate::output::{self, words};
 use crate::serve::sources::Opener;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 /// Look at everything that the service needs: what is wrong, and how to mend it
 #[derive(Debug, clap::Args)]
@@ -35,7 +37,8 @@ pub(crate) struct DoctorArgs {
     /// Leave out what takes long: sandboxes of each image, providers, hosts, certificates and repositories over the network
     #[arg(long)]
     quick: bool,
-    /// Where browsers reach the service over TLS, `name` or `name=host:port`; else each of `server.public_names`
+    /// Where browsers reach the service over TLS, `name` or `name=host:port`; else each of `server.public_names`. Names
+    /// without an address are looked at where STRAWBOSS_TLS_AT says
     #[arg(long, value_name = "NAME")]
     tls: Vec<String>,
     /// Look at the certificate in this file, too
@@ -144,14 +147,12 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatu
         report.say(machine::data_dir(settings))?;
         report.say([machine::port(settings)])?;
         report.say(deployment::database(settings).await)?;
+        report.say(backups::folder(settings, words::now()))?;
         let (finding, engine) = machine::runner(settings).await;
         report.say([finding])?;
         let (facts, finding) = if engine { machine::engine(settings).await } else { (None, None) };
         report.say(finding)?;
-        if gpu::wanted(settings) {
-            let elsewhere = facts.as_ref().is_some_and(|facts| !facts.host.starts_with("unix://"));
-            report.say(gpu::judge(&gpu::Driver::probe().await, facts.as_ref(), elsewhere))?;
-        }
+        report.say(gpu::judge(&gpu::Driver::probe().await, facts.as_ref(), gpu::wanted(settings)))?;
         report.say(machine::agents(settings, &context.environment))?;
         report.say(work::providers(settings, &context.environment, args.quick).await)?;
         let opener = Opener { config: file, data_dir: None, environment: &context.environment };
@@ -159,7 +160,9 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatu
         report.say(work::projects(settings, args.quick).await)?;
         if !args.quick {
             report.say(network::hosts(settings).await)?;
-            for (name, place) in tls(&args.tls, &settings.server.public_names) {
+            let edge = certificate::edge(&context.environment);
+            report.say(edge.as_ref().err().cloned())?;
+            for (name, place) in tls(&args.tls, &settings.server.public_names, edge.ok().flatten()) {
                 report.say([certificate::served(&place, &name).await])?;
             }
         }
@@ -187,13 +190,20 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<ExitStatu
     Ok(if worst == Verdict::Fail { ExitStatus::Failure } else { ExitStatus::Success })
 }
 
-/// Names that people use, and where each is reached.
-fn tls(named: &[String], public: &[String]) -> Vec<(String, String)> {
-    let place = |text: &String| {
-        let (name, place) = text.split_once('=').unwrap_or((text, text));
-        (name.split(':').next().unwrap_or(name).to_owned(), place.to_owned())
+/// Names that people use, and where each is reached: at an address of its own, else at the edge's, else by the name.
+fn tls(named: &[String], public: &[String], edge: Option<&str>) -> Vec<(String, String)> {
+    // An address of IPv6 has colons and no port.
+    let port = |text: &str| text.contains(':') && text.parse::<IpAddr>().is_err();
+    let bare = |text: &str| if port(text) { text.split(':').next().unwrap_or(text).to_owned() } else { text.to_owned() };
+    if named.is_empty() {
+        return public.iter().map(|text| (bare(text), edge.unwrap_or(text).to_owned())).collect();
+    }
+    let place = |text: &String| match text.split_once('=') {
+        Some((name, place)) => (bare(name), place.to_owned()),
+        None if port(text) => (bare(text), text.clone()),
+        None => (text.clone(), edge.unwrap_or(text).to_owned()),
     };
-    if named.is_empty() { public.iter().map(place).collect() } else { named.iter().map(place).collect() }
+    named.iter().map(place).collect()
 }
 
 fn configured(config: &Config) -> Vec<Finding> {
@@ -221,13 +231,16 @@ mod tests {
     fn a_certificate_is_looked_for_where_people_reach_the_service() {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let pair = |name: &str, place: &str| (name.to_owned(), place.to_owned());
-        let public = texts(&["crew.example.org"]);
-        assert_eq!(super::tls(&[], &public), [pair("crew.example.org", "crew.example.org")]);
-        let named = texts(&["a.example.org:8443", "b.example.org=edge:8443"]);
-        assert_eq!(
-            super::tls(&named, &public),
-            [pair("a.example.org", "a.example.org:8443"), pair("b.example.org", "edge:8443")]
-        );
+        let public = texts(&["crew.example.org", "::1"]);
+        assert_eq!(super::tls(&[], &public, None), [pair("crew.example.org", "crew.example.org"), pair("::1", "::1")]);
+        let at_edge = [pair("crew.example.org", "edge:8443"), pair("::1", "edge:8443")];
+        assert_eq!(super::tls(&[], &public, Some("edge:8443")), at_edge);
+        let named = texts(&["a.example.org:8443", "b.example.org=there:443", "c.example.org"]);
+        let own = [pair("a.example.org", "a.example.org:8443"), pair("b.example.org", "there:443")];
+        for (edge, last) in [(None, "c.example.org"), (Some("edge:8443"), "edge:8443")] {
+            let found = super::tls(&named, &public, edge);
+            assert_eq!((&found[..2], &found[2..]), (&own[..], &[pair("c.example.org", last)][..]));
+        }
     }
 
     #[test]
