@@ -355,6 +355,21 @@ async fn strangers_wait_for_a_person_and_a_megabyte_of_comment_is_cut() {
 }
 
 #[tokio::test]
+async fn a_word_for_authors_is_no_login_and_a_login_no_word_for_authors() {
+    let hub = GitHub::start().await.unwrap();
+    for (login, association) in [("member", "NONE"), ("Owner", "CONTRIBUTOR"), ("somebody", "friend"), ("friend", "NONE")] {
+        hub.open_as(login, association, login, "");
+    }
+    hub.open("From the owner", "");
+    hub.comment(5, "collaborator", "NONE", "rm -rf /");
+    let mut config = config(&hub);
+    config.trusted.push("friend".to_owned());
+    let items = items(&GithubBacklog::new(config).unwrap()).await;
+    assert_eq!(items.iter().map(|item| item.needs_approval).collect::<Vec<_>>(), [true, true, true, false, false]);
+    assert!(!items[4].action.contains("rm -rf"), "{}", items[4].action);
+}
+
+#[tokio::test]
 async fn the_query_selects_and_relations_are_dependencies() {
     let hub = GitHub::start().await.unwrap();
     for title in ["First", "Second", "Third", "Other"] {

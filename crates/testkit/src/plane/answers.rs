@@ -147,7 +147,7 @@ fn route(state: &mut State, method: &Method, uri: &Uri, body: &[u8]) -> Reply {
     match (method.as_str(), segments.as_slice()) {
         ("GET", ["users", "me"]) => Reply::json(200, &json!({ "id": BOT, "email": "crew@acme.test", "display_name": "crew" })),
         (_, ["workspaces", slug, ..]) if *slug != WORKSPACE => not_allowed(),
-        ("GET", ["workspaces", _, "members"]) if !state.old => Reply::json(200, &State::members()),
+        ("GET", ["workspaces", _, "members"]) if !state.old => Reply::json(200, &json!(state.members)),
         ("GET", ["workspaces", _, "projects"]) => paged(state, uri, &state.projects),
         (_, ["workspaces", _, "projects", project, rest @ ..]) => {
             if !state.projects.iter().any(|known| known["id"] == *project) {

@@ -144,6 +144,13 @@ impl Workspace {
         self.state().block(id, by);
     }
 
+    /// Somebody changes the name that they are shown by, as anybody may, to any.
+    pub fn call_oneself(&self, user: &str, name: &str) {
+        for member in self.state().members.iter_mut().filter(|member| member["id"] == user) {
+            member["display_name"] = name.into();
+        }
+    }
+
     /// A person attaches a file.
     pub fn attach(&self, id: &str, name: &str) {
         self.state().attach(id, name);
