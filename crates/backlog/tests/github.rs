@@ -234,11 +234,12 @@ async fn limits_are_kept_to_and_writes_wait_for_them_too() {
     hub.limit(0, 3600);
     assert!(trouble(&source).await.contains("limit of requests is used up"));
     // The moment passes, and it goes on by itself.
-    hub.limit(0, 1);
+    hub.limit(0, 2);
     let source = backlog(&hub);
-    trouble(&source).await;
-    source.changed().await;
-    assert_eq!(items(&source).await.len(), 1);
+    while let Reading::Unreadable { problem } = source.read().await {
+        assert!(problem.message.contains("limit of requests is used up"), "{}", problem.message);
+        source.changed().await;
+    }
 }
 
 #[tokio::test]
@@ -286,6 +287,37 @@ async fn a_write_that_was_cut_short_reads_as_what_was_or_what_shall_be() {
         }
         before = status;
     }
+}
+
+#[tokio::test]
+async fn a_page_in_the_place_of_an_answer_is_no_write() {
+    let hub = GitHub::start().await.unwrap();
+    let number = hub.open("Issue", "");
+    let source = backlog(&hub);
+    for (line, status) in [
+        ("POST /repos/acme/antenna/issues/1/comments", BacklogStatus::InReview),
+        ("POST /repos/acme/antenna/labels", BacklogStatus::Blocked),
+        ("POST /repos/acme/antenna/issues/1/labels", BacklogStatus::Queued),
+        ("PATCH /repos/acme/antenna/issues/comments", BacklogStatus::InReview),
+        ("DELETE", BacklogStatus::Paused),
+        ("PATCH /repos/acme/antenna/issues/1", BacklogStatus::Completed),
+        ("PATCH /repos/acme/antenna/issues/1", BacklogStatus::Pending),
+        ("PATCH /repos/acme/antenna/issues/1", BacklogStatus::Completed),
+    ] {
+        let wanted = write(number, status, Some(report("antenna-1.1")));
+        hub.fail(Fault::html().on(line, u32::MAX));
+        for _ in 0..2 {
+            let error = put(&source, wanted.clone()).await.unwrap_err();
+            assert!(error.retry && error.why.contains("HTML instead of JSON"), "{line}: {error}");
+        }
+        hub.mend();
+        assert_eq!(put(&source, wanted).await, Ok(WriteOutcome::Written), "{line}");
+        assert_eq!(items(&source).await[0].status, status, "{line}");
+    }
+    assert_eq!((hub.comments(number).len(), hub.labels(number).len()), (1, 0));
+    hub.set_state(number, "open");
+    hub.fail(Fault { body: "{}".to_owned(), ..Fault::status(200, "") }.on("PATCH", 1));
+    assert!(put(&source, write(number, BacklogStatus::Completed, None)).await.unwrap_err().retry);
 }
 
 #[tokio::test]

@@ -62,6 +62,13 @@ pub(super) struct Ticket {
     pub(super) updated_at: String,
 }
 
+/// Of a ticket that was changed: where it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Moved {
+    /// The id of its state.
+    pub(super) state: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Comment {
     pub(super) id: String,

@@ -273,6 +273,35 @@ async fn a_report_is_commented_and_the_ticket_moved_once_however_often_it_is_wri
 }
 
 #[tokio::test]
+async fn a_page_in_the_place_of_an_answer_is_no_write() {
+    let scene = Scene::new().await;
+    let plane = &scene.plane;
+    let id = plane.create("Ticket", "");
+    let source = scene.open();
+    items(&source).await;
+    let told = |outcome| Some(Report { outcome: Some(outcome), ..report("antenna-1.1") });
+    let other_state = format!("{{\"id\":\"{id}\",\"state\":\"{id}\"}}");
+    for (page, status, report) in [
+        (Fault::html().on("POST", 2), BacklogStatus::Completed, told(RunOutcome::Succeeded)),
+        (Fault::html().on("PATCH", 2), BacklogStatus::Completed, told(RunOutcome::Succeeded)),
+        (Fault::html().on("PATCH", 2), BacklogStatus::Completed, told(RunOutcome::Failed)),
+        (Fault { body: other_state, ..complaint(200, "") }.on("PATCH", 2), BacklogStatus::Completed, None),
+        (Fault { body: "{}".to_owned(), ..complaint(200, "") }.on("PATCH", 2), BacklogStatus::Completed, None),
+    ] {
+        plane.fail(page);
+        for source in [&source, &scene.open()] {
+            let error = put(source, write(&id, status, report.clone())).await.unwrap_err();
+            assert!(error.retry && error.fix.contains("proxies"), "{error}");
+            assert_eq!(statuses(&items(source).await), [BacklogStatus::Pending], "it is no person's word either");
+        }
+    }
+    assert_eq!(put(&source, write(&id, BacklogStatus::Completed, told(RunOutcome::Succeeded))).await, Ok(WriteOutcome::Written));
+    assert_eq!((plane.comments(&id).len(), plane.state_of(&id).as_deref()), (1, Some("Done")));
+    assert_eq!(statuses(&items(&source).await), [BacklogStatus::Completed]);
+    assert_eq!(statuses(&items(&scene.open()).await), [BacklogStatus::Completed]);
+}
+
+#[tokio::test]
 async fn failures_go_where_they_are_wanted_and_are_no_word_of_a_persons() {
     let scene = Scene::new().await;
     let plane = &scene.plane;
