@@ -232,9 +232,12 @@ impl GithubBacklog {
     fn trusts(&self, user: Option<&model::User>, association: &str) -> bool {
         let login = user.map(|user| user.login.as_str());
         // Anybody may have the login `member`.
-        self.config.trusted.iter().any(|trusted| match GithubConfig::ASSOCIATIONS.contains(&trusted.as_str()) {
-            true => trusted == association,
-            false => login.is_some_and(|login| login.eq_ignore_ascii_case(trusted)),
+        self.config.trusted.iter().any(|trusted| {
+            if GithubConfig::ASSOCIATIONS.contains(&trusted.as_str()) {
+                trusted == association
+            } else {
+                login.is_some_and(|login| login.eq_ignore_ascii_case(trusted))
+            }
         })
     }
 }

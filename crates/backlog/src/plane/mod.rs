@@ -4,6 +4,7 @@
 //! the API does not keep for us (which tickets were there, how each stands with us) is remembered in a file. It decides nothing
 //! about work.
 
+mod blockers;
 mod client;
 mod html;
 mod list;
@@ -229,9 +230,12 @@ impl PlaneBacklog {
         };
         let email = member.and_then(|member| member.email.as_deref());
         // The name that somebody is shown by says nothing: anybody may choose any, an admin's or `Admin`.
-        self.config.trusted.iter().any(|trusted| match PlaneConfig::ROLES.contains(&trusted.as_str()) {
-            true => role == Some(trusted),
-            false => trusted == id || email.is_some_and(|email| email.eq_ignore_ascii_case(trusted)),
+        self.config.trusted.iter().any(|trusted| {
+            if PlaneConfig::ROLES.contains(&trusted.as_str()) {
+                role == Some(trusted)
+            } else {
+                trusted == id || email.is_some_and(|email| email.eq_ignore_ascii_case(trusted))
+            }
         })
     }
 

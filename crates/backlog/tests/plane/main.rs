@@ -1,6 +1,7 @@
 //! Plane's tickets hold to what every source holds to, and each fault of a remote source has its answer.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+mod blockers;
 mod scene;
 mod triggers;
 

@@ -171,7 +171,7 @@ fn of_project(state: &mut State, method: &Method, uri: &Uri, project: &str, rest
             paged(state, uri, &tickets)
         }
         (_, [word @ ("issues" | "work-items"), id, rest @ ..]) if !old || *word == "issues" => {
-            if state.tickets.get(*id).is_none_or(|ticket| ticket["project"] != project) {
+            if state.tickets.get(*id).is_none_or(|ticket| ticket["project"] != project || !ticket["archived_at"].is_null()) {
                 return no_such();
             }
             of_ticket(state, method, uri, id, rest, body)
@@ -195,7 +195,8 @@ fn shown(state: &State, query: &HashMap<String, String>, ticket: &Value) -> Valu
 
 fn listed(state: &State, uri: &Uri, project: &str) -> Vec<Value> {
     let query = query(uri);
-    let mut tickets: Vec<&Value> = state.tickets.values().filter(|ticket| ticket["project"] == project).collect();
+    let there = |ticket: &&Value| ticket["project"] == project && ticket["archived_at"].is_null();
+    let mut tickets: Vec<&Value> = state.tickets.values().filter(there).collect();
     tickets.sort_by_key(|ticket| ticket["created_at"].as_str().unwrap_or_default().to_owned());
     if query.get("order_by").is_none_or(|order| order != "created_at") {
         tickets.reverse();

@@ -161,6 +161,16 @@ impl Workspace {
         self.state().tickets.remove(id);
     }
 
+    /// A person archives a ticket: it is in no list any more, and still in the relations of others.
+    pub fn archive(&self, id: &str) {
+        self.edit(id, |ticket| ticket["archived_at"] = "2026-02-01".into());
+    }
+
+    /// A person takes a ticket out of the archive.
+    pub fn restore(&self, id: &str) {
+        self.edit(id, |ticket| ticket["archived_at"] = Value::Null);
+    }
+
     /// A person moves a ticket to another project.
     pub fn transfer(&self, id: &str, project: &str) {
         self.state().transfer(id, project);
