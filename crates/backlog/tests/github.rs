@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use strawboss_backlog::conformance::{Fixture, Sight, Wish, holds};
+use strawboss_backlog::conformance::{Fixture, Said, Sight, Wish, holds};
 use strawboss_backlog::github::{Access, GithubProject, Token};
 use strawboss_backlog::{GithubBacklog, GithubConfig};
 use strawboss_core::backlog::{
@@ -121,6 +121,24 @@ impl Fixture for Person {
 
     async fn remove(&mut self, action: &str) {
         self.0.delete(self.number(action));
+    }
+
+    async fn block(&mut self, action: &str, by: &str) -> Said {
+        self.0.block(self.number(action), self.number(by));
+        Said::Done
+    }
+
+    async fn add_as_stranger(&mut self, wish: &Wish<'_>) -> Said {
+        self.0.open_as("stranger", "NONE", wish.action, "");
+        Said::Done
+    }
+
+    async fn take_away(&mut self) {
+        self.0.fail(Fault::status(502, ""));
+    }
+
+    async fn give_back(&mut self) {
+        self.0.mend();
     }
 
     async fn see(&mut self, action: &str) -> Option<Sight> {

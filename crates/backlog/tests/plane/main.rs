@@ -7,7 +7,7 @@ mod triggers;
 
 use scene::{NAME, Scene, items, put, report, statuses, trouble, write};
 use std::sync::Arc;
-use strawboss_backlog::conformance::{Fixture, Sight, Wish, holds};
+use strawboss_backlog::conformance::{Fixture, Said, Sight, Wish, holds};
 use strawboss_backlog::plane::{ApiKey, PlaneProject};
 use strawboss_backlog::{PlaneBacklog, PlaneConfig};
 use strawboss_core::ProjectName;
@@ -95,6 +95,24 @@ impl Fixture for Person {
 
     async fn remove(&mut self, action: &str) {
         self.0.plane.delete(&self.id(action).unwrap());
+    }
+
+    async fn block(&mut self, action: &str, by: &str) -> Said {
+        self.0.plane.block(&self.id(action).unwrap(), &self.id(by).unwrap());
+        Said::Done
+    }
+
+    async fn add_as_stranger(&mut self, wish: &Wish<'_>) -> Said {
+        self.0.plane.create_as(PROJECT, GUEST, wish.action, "");
+        Said::Done
+    }
+
+    async fn take_away(&mut self) {
+        self.0.plane.fail(complaint(502, ""));
+    }
+
+    async fn give_back(&mut self) {
+        self.0.plane.mend();
     }
 
     async fn see(&mut self, action: &str) -> Option<Sight> {
