@@ -44,6 +44,15 @@ pub struct Sight {
     pub last_update: Option<String>,
 }
 
+/// Whether a person could say something in a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// It is said.
+    Done,
+    /// Such a source has no way to say it: nothing was done, and no row of it ever reads so.
+    Impossible,
+}
+
 /// A source that a person edits by hand. Rows are named by their action, which the suite keeps apart.
 #[async_trait::async_trait]
 pub trait Fixture: Send {
@@ -61,6 +70,14 @@ pub trait Fixture: Send {
     async fn set_action(&mut self, action: &str, new: &str);
     /// A person deletes a row.
     async fn remove(&mut self, action: &str);
+    /// A person makes a row wait for the row before it, of the same project.
+    async fn block(&mut self, action: &str, by: &str) -> Said;
+    /// Somebody who is not trusted adds a row at the end.
+    async fn add_as_stranger(&mut self, wish: &Wish<'_>) -> Said;
+    /// The source goes away: its file is moved elsewhere or is broken, its server fails.
+    async fn take_away(&mut self);
+    /// It is there again, as it was.
+    async fn give_back(&mut self);
     /// A person looks at a row.
     async fn see(&mut self, action: &str) -> Option<Sight>;
 }
@@ -77,6 +94,10 @@ pub async fn holds<F: Fixture, M: AsyncFn() -> F>(make: M) {
     a_row_that_is_gone_is_said_to_be(make().await).await;
     a_persons_edit_survives_a_write(make().await).await;
     a_change_is_noticed(make().await).await;
+    a_source_that_is_away_is_no_empty_list(make().await).await;
+    a_row_waits_for_what_blocks_it(make().await).await;
+    what_a_person_set_meanwhile_is_not_written_over(make().await).await;
+    what_a_stranger_wants_waits_for_a_person(make().await).await;
 }
 
 async fn items(backlog: &dyn Backlog) -> Vec<SourceItem> {
@@ -249,4 +270,109 @@ async fn a_change_is_noticed<F: Fixture>(mut fixture: F) {
     drop(tokio::time::timeout(Duration::ZERO, backlog.changed()).await);
     let noticed = tokio::time::timeout(PATIENCE, backlog.changed()).await;
     assert!(noticed.is_ok(), "a change that came between two waiters was not noticed");
+}
+
+async fn a_source_that_is_away_is_no_empty_list<F: Fixture>(mut fixture: F) {
+    fixture.add(&Wish::new("Antenna", "First")).await;
+    fixture.add(&Wish::new("Antenna", "Second")).await;
+    let backlog = fixture.open().await;
+    let before = items(&*backlog).await;
+    let done = write(&before[0], BacklogStatus::Completed, "x y");
+    fixture.take_away().await;
+    for source in [Arc::clone(&backlog), fixture.open().await] {
+        match source.read().await {
+            Reading::Unreadable { problem } => assert!(!problem.message.is_empty() && !problem.skipped, "{problem:?}"),
+            Reading::Items { items, .. } => panic!("{} is away and reads as {items:?}", source.name()),
+        }
+        match source.write_back(std::slice::from_ref(&done)).await {
+            Err(error) => assert!(!error.why.is_empty() && !error.fix.is_empty(), "{error:?}"),
+            Ok(outcomes) => assert!(matches!(outcomes[..], [WriteOutcome::Refused(_)]), "{outcomes:?}"),
+        }
+    }
+    fixture.give_back().await;
+    assert_eq!(items(&*backlog).await, before, "what is there again is what was there");
+    assert_eq!(put(&*backlog, &[done]).await, [WriteOutcome::Written]);
+    assert_eq!(see(&mut fixture, "First").await.status, "Completed");
+}
+
+async fn a_row_waits_for_what_blocks_it<F: Fixture>(mut fixture: F) {
+    for (project, action) in [("Antenna", "First"), ("Antenna", "Second"), ("Other", "Third")] {
+        fixture.add(&Wish::new(project, action)).await;
+    }
+    let said = fixture.block("Second", "First").await;
+    let backlog = fixture.open().await;
+    let before = items(&*backlog).await;
+    let blockers = match said {
+        Said::Done => vec![find(&before, "First").native_ref.clone()],
+        Said::Impossible => Vec::new(),
+    };
+    let depends_on = |items: &[SourceItem], action: &str| find(items, action).depends_on.clone();
+    assert_eq!(depends_on(&before, "Second"), blockers);
+    assert_eq!((depends_on(&before, "First"), depends_on(&before, "Third")), (Vec::new(), Vec::new()));
+    // What we write blocks and frees nothing.
+    put(&*backlog, &[write(find(&before, "Second"), BacklogStatus::Queued, "x y")]).await;
+    assert_eq!(depends_on(&items(&*backlog).await, "Second"), blockers);
+    // A source may go on naming what is done: then it also says that it is.
+    fixture.set_status("First", "Completed").await;
+    let after = items(&*backlog).await;
+    let is_done = |name: &String| after.iter().any(|item| item.native_ref == *name && item.status == BacklogStatus::Completed);
+    assert!(depends_on(&after, "Second").iter().all(is_done), "{after:?}");
+    fixture.set_status("First", "Pending").await;
+    assert_eq!(depends_on(&items(&*backlog).await, "Second"), blockers);
+}
+
+async fn what_a_person_set_meanwhile_is_not_written_over<F: Fixture>(mut fixture: F) {
+    for action in ["First", "Second", "Third"] {
+        fixture.add(&Wish::new("Antenna", action)).await;
+    }
+    let backlog = fixture.open().await;
+    let before = items(&*backlog).await;
+    let knowing = |action: &str, known: BacklogStatus, status: BacklogStatus| WriteBack {
+        known: Some(known),
+        ..write(find(&before, action), status, "x y")
+    };
+    fixture.set_status("First", "Paused").await;
+    fixture.set_status("Third", "Completed").await;
+    let theirs = see(&mut fixture, "First").await;
+    let writes = [
+        knowing("First", BacklogStatus::Pending, BacklogStatus::InProgress),
+        knowing("Second", BacklogStatus::Pending, BacklogStatus::InProgress),
+        knowing("Third", BacklogStatus::Pending, BacklogStatus::Completed),
+    ];
+    for _ in 0..2 {
+        // Twice, as after a crash: what we wrote ourselves is no person's word.
+        let outcomes = put(&*backlog, &writes).await;
+        assert_eq!(outcomes, [WriteOutcome::Overtaken, WriteOutcome::Written, WriteOutcome::Written]);
+        assert_eq!(see(&mut fixture, "First").await, theirs);
+        assert_eq!(see(&mut fixture, "Second").await.status, "In Progress");
+    }
+    let after = items(&*backlog).await;
+    let statuses = after.iter().map(|item| item.status).collect::<Vec<_>>();
+    assert_eq!(statuses, [BacklogStatus::Paused, BacklogStatus::InProgress, BacklogStatus::Completed]);
+    // Now that it was read, it is known.
+    let read = knowing("First", BacklogStatus::Paused, BacklogStatus::Blocked);
+    assert_eq!(put(&*backlog, &[read]).await, [WriteOutcome::Written]);
+    fixture.remove("Second").await;
+    let gone = knowing("Second", BacklogStatus::Pending, BacklogStatus::Completed);
+    assert_eq!(put(&*backlog, &[gone]).await, [WriteOutcome::RowGone]);
+}
+
+async fn what_a_stranger_wants_waits_for_a_person<F: Fixture>(mut fixture: F) {
+    fixture.add(&Wish::new("Antenna", "First")).await;
+    let said = fixture.add_as_stranger(&Wish::new("Antenna", "Second")).await;
+    fixture.add(&Wish::new("Antenna", "Third")).await;
+    let expected: &[(&str, bool)] = match said {
+        Said::Done => &[("First", false), ("Second", true), ("Third", false)],
+        // Whoever can write there is trusted.
+        Said::Impossible => &[("First", false), ("Third", false)],
+    };
+    let backlog = fixture.open().await;
+    for _ in 0..2 {
+        let read = items(&*backlog).await;
+        let waiting: Vec<_> = read.iter().map(|item| (item.action.as_str(), item.needs_approval)).collect();
+        assert_eq!(waiting, expected);
+        // Nothing that is written makes it trusted.
+        let writes: Vec<_> = read.iter().map(|item| write(item, BacklogStatus::Queued, "x y")).collect();
+        put(&*backlog, &writes).await;
+    }
 }

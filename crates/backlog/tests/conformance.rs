@@ -3,8 +3,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use strawboss_backlog::conformance::{Fixture, Sight, Wish, holds};
-use strawboss_backlog::{CsvBacklog, CsvConfig};
+use std::time::Duration;
+use strawboss_backlog::conformance::{Fixture, Said, Sight, Wish, holds};
+use strawboss_backlog::{CsvBacklog, CsvConfig, Patience};
 use strawboss_core::backlog::Backlog;
 
 /// A person with a spreadsheet program: the `csv` crate, which reads and writes whole files.
@@ -23,6 +24,7 @@ impl Person {
         let mut header = PLAIN.to_vec();
         if id {
             header.insert(0, "ID");
+            header.push("Depends On");
         }
         std::fs::write(&path, header.join(",") + "\r\n").unwrap();
         Self { _dir: dir, path, id }
@@ -58,14 +60,18 @@ impl Person {
 #[async_trait::async_trait]
 impl Fixture for Person {
     async fn open(&mut self) -> Arc<dyn Backlog> {
-        Arc::new(CsvBacklog::new(CsvConfig::new(&self.path)).unwrap())
+        let usual = CsvConfig::new(&self.path);
+        // Nobody writes half a file here.
+        let patience = Patience { torn: usual.patience.settle, write: Duration::from_secs(1), ..usual.patience };
+        Arc::new(CsvBacklog::new(CsvConfig { patience, ..usual }).unwrap())
     }
 
     async fn add(&mut self, wish: &Wish<'_>) {
         let mut rows = self.rows();
         let cells = [wish.project, wish.priority, wish.status, "", "", wish.action, wish.deadline, wish.gpu, wish.model];
         let id = self.id.then(|| format!("{}", rows.len()));
-        rows.push(id.into_iter().chain(cells.map(str::to_owned)).collect());
+        let depends_on = self.id.then(String::new);
+        rows.push(id.into_iter().chain(cells.map(str::to_owned)).chain(depends_on).collect());
         self.save(&rows);
     }
 
@@ -81,6 +87,30 @@ impl Fixture for Person {
         let mut rows = self.rows();
         rows.retain(|row| row[self.column("Next Action")] != action);
         self.save(&rows);
+    }
+
+    async fn block(&mut self, action: &str, by: &str) -> Said {
+        let mut rows = self.rows();
+        let at = |rows: &[Vec<String>], action| rows.iter().position(|row| row[self.column("Next Action")] == action).unwrap();
+        if !self.id {
+            return Said::Impossible;
+        }
+        let (row, by) = (at(&rows, action), at(&rows, by));
+        rows[row][PLAIN.len() + 1] = rows[by][0].clone();
+        self.save(&rows);
+        Said::Done
+    }
+
+    async fn add_as_stranger(&mut self, _: &Wish<'_>) -> Said {
+        Said::Impossible
+    }
+
+    async fn take_away(&mut self) {
+        std::fs::rename(&self.path, self.path.with_extension("elsewhere")).unwrap();
+    }
+
+    async fn give_back(&mut self) {
+        std::fs::rename(self.path.with_extension("elsewhere"), &self.path).unwrap();
     }
 
     async fn see(&mut self, action: &str) -> Option<Sight> {

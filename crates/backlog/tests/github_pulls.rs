@@ -205,6 +205,25 @@ async fn what_github_does_not_merge_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_page_in_the_place_of_an_answer_is_nothing_done() {
+    let scene = scene().await;
+    let hub = &scene.hub;
+    hub.fail(Fault::html().on("POST ", 1));
+    assert!(scene.pulls.propose(&proposal("antenna-1.1", 1)).await.is_err());
+    let there = scene.propose().await;
+    hub.fail(Fault::html().on("PATCH ", 2));
+    assert!(scene.pulls.propose(&proposal("antenna-1.2", 1)).await.is_err());
+    assert!(scene.pulls.close(there.number, "the work was discarded.").await.is_err());
+    hub.fail(Fault::html().on("PUT ", 1));
+    assert!(scene.pulls.merge(there.number, &scene.head(), "main").await.is_err());
+    assert_eq!(scene.pulls.standing(there.number, None).await.unwrap(), Standing::Open { changes: None });
+    assert_eq!(hub.comments(there.number), [""; 0]);
+    scene.pulls.close(there.number, "the work was discarded.").await.unwrap();
+    assert!(matches!(scene.pulls.standing(there.number, None).await.unwrap(), Standing::Closed { .. }));
+    assert_eq!((hub.pulls().len(), hub.comments(there.number).len()), (1, 1));
+}
+
+#[tokio::test]
 async fn it_is_closed_once_with_a_word_why_and_a_branch_that_is_gone_closes_it_too() {
     let scene = scene().await;
     let there = scene.propose().await;

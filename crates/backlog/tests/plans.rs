@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use strawboss_backlog::conformance::{Fixture, Sight, Wish, holds};
+use strawboss_backlog::conformance::{Fixture, Said, Sight, Wish, holds};
 use strawboss_backlog::plan::{Book, Edit, PlanBacklog, PlanConfig, commands, lint, markdown};
 use strawboss_core::Timestamp;
 use strawboss_core::backlog::{Backlog, BacklogStatus, Reading, SourceItem, WriteBack, WriteOutcome};
@@ -163,6 +163,23 @@ impl Fixture for Person {
             plan["todos"].as_array_mut().unwrap().retain(|todo| todo["text"] != action);
         }
         self.save(&plans);
+    }
+
+    async fn block(&mut self, _: &str, _: &str) -> Said {
+        // Each phase of a plan waits for the one before.
+        Said::Done
+    }
+
+    async fn add_as_stranger(&mut self, _: &Wish<'_>) -> Said {
+        Said::Impossible
+    }
+
+    async fn take_away(&mut self) {
+        std::fs::rename(&self.path, self.path.with_extension("elsewhere")).unwrap();
+    }
+
+    async fn give_back(&mut self) {
+        std::fs::rename(self.path.with_extension("elsewhere"), &self.path).unwrap();
     }
 
     async fn see(&mut self, action: &str) -> Option<Sight> {

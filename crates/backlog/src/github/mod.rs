@@ -86,7 +86,7 @@ pub struct GithubConfig {
     pub github_project: Option<GithubProject>,
     /// How often it is asked.
     pub poll_interval: Duration,
-    /// Logins, and associations in capitals, whose issues need no approval and whose comments are told to agents.
+    /// Logins, and [`Self::ASSOCIATIONS`], whose issues need no approval and whose comments are told to agents.
     pub trusted: Vec<String>,
     /// Before the labels of ours.
     pub label_prefix: String,
@@ -99,6 +99,10 @@ pub struct GithubConfig {
 }
 
 impl GithubConfig {
+    /// GitHub's words for authors, which may stand in [`Self::trusted`].
+    pub const ASSOCIATIONS: [&str; 8] =
+        ["OWNER", "MEMBER", "COLLABORATOR", "CONTRIBUTOR", "FIRST_TIMER", "FIRST_TIME_CONTRIBUTOR", "MANNEQUIN", "NONE"];
+
     /// With the usual settings.
     pub fn new(repository: impl Into<String>, project: ProjectName, token: Token) -> Self {
         let access = Access::Token(token);
@@ -227,9 +231,13 @@ impl GithubBacklog {
     /// Whether what somebody wrote counts without a person's approval.
     fn trusts(&self, user: Option<&model::User>, association: &str) -> bool {
         let login = user.map(|user| user.login.as_str());
+        // Anybody may have the login `member`.
         self.config.trusted.iter().any(|trusted| {
-            let by_name = login.is_some_and(|login| login.eq_ignore_ascii_case(trusted));
-            trusted == association || by_name
+            if GithubConfig::ASSOCIATIONS.contains(&trusted.as_str()) {
+                trusted == association
+            } else {
+                login.is_some_and(|login| login.eq_ignore_ascii_case(trusted))
+            }
         })
     }
 }

@@ -4,9 +4,10 @@
 
 use super::GithubBacklog;
 use super::client::Failure;
-use super::model::{Comment, Issue};
+use super::model::{Comment, Issue, Label};
 use super::text;
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use strawboss_core::backlog::{BacklogStatus, Report, WriteBack, WriteOutcome};
 
@@ -42,22 +43,25 @@ impl GithubBacklog {
 
     async fn set_state(&self, number: u64, state: &str, reason: &str) -> Result<(), Failure> {
         let body = json!({ "state": state, "state_reason": reason });
-        self.send(Method::PATCH, &format!("/issues/{number}"), &body).await
+        let now: Issue = self.send(Method::PATCH, &format!("/issues/{number}"), &body).await?;
+        shown(now.state == state)
     }
 
-    async fn send(&self, method: Method, path: &str, body: &serde_json::Value) -> Result<(), Failure> {
+    /// Writes something, and reads what it is now: a proxy may answer with a page of its own and 200, which is no write.
+    async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: &serde_json::Value) -> Result<T, Failure> {
         let address = self.client.address(&self.path(path));
-        self.client.call(&self.pace, method, &address, Some(body), None).await.map(drop)
+        Ok(self.client.call(&self.pace, method, &address, Some(body), None).await?.json()?)
     }
 
     /// Says how a run's work ended: one comment a run, rewritten when more is known.
     async fn tell(&self, issue: &Issue, status: BacklogStatus, report: &Report) -> Result<(), Failure> {
         let body = text::comment(status, report);
-        match self.own_comment(issue, report).await? {
-            Some(ours) if ours.body.as_deref().is_some_and(|said| said.trim_end() == body.trim_end()) => Ok(()),
-            Some(ours) => self.send(Method::PATCH, &format!("/issues/comments/{}", ours.id), &json!({ "body": body })).await,
-            None => self.send(Method::POST, &format!("/issues/{}/comments", issue.number), &json!({ "body": body })).await,
-        }
+        let (method, path) = match self.own_comment(issue, report).await? {
+            Some(ours) if ours.body.as_deref().is_some_and(|said| said.trim_end() == body.trim_end()) => return Ok(()),
+            Some(ours) => (Method::PATCH, format!("/issues/comments/{}", ours.id)),
+            None => (Method::POST, format!("/issues/{}/comments", issue.number)),
+        };
+        self.send::<Comment>(method, &path, &json!({ "body": body })).await.map(drop)
     }
 
     /// Our comment about a run, the newest pages first.
@@ -82,12 +86,14 @@ impl GithubBacklog {
         // First the new one: a reading in between sees one of the two.
         if let Some((name, colour)) = wanted.as_ref().filter(|(name, _)| !issue.has_label(name)) {
             let made = json!({ "name": name, "color": colour, "description": "Where Strawboss stands with it" });
-            match self.send(Method::POST, "/labels", &made).await {
+            match self.send::<Label>(Method::POST, "/labels", &made).await {
                 // 422: it is there.
-                Ok(()) | Err(Failure::Refused(422, _)) => {}
+                Ok(_) | Err(Failure::Refused(422, _)) => {}
                 Err(failure) => return Err(failure),
             }
-            self.send(Method::POST, &format!("/issues/{}/labels", issue.number), &json!({ "labels": [name] })).await?;
+            let path = format!("/issues/{}/labels", issue.number);
+            let now: Vec<Label> = self.send(Method::POST, &path, &json!({ "labels": [name] })).await?;
+            shown(!now.is_empty())?;
         }
         let keeps = |name: &str| wanted.as_ref().is_some_and(|(wanted, _)| wanted.eq_ignore_ascii_case(name));
         for name in self.labels.all().iter().filter(|name| issue.has_label(name) && !keeps(name)) {
@@ -97,11 +103,17 @@ impl GithubBacklog {
                 segments.push(name);
             }
             match self.client.call(&self.pace, Method::DELETE, url.as_str(), None, None).await {
+                Ok(answer) => drop(answer.json::<Vec<Label>>()?),
                 // Somebody else took it away.
-                Ok(_) | Err(Failure::NotFound) => {}
+                Err(Failure::NotFound) => {}
                 Err(failure) => return Err(failure),
             }
         }
         Ok(())
     }
+}
+
+/// Whether an answer shows what was asked for; else it is none of GitHub's.
+fn shown(shown: bool) -> Result<(), Failure> {
+    if shown { Ok(()) } else { Err(Failure::NotJson("its answer does not show what was written".to_owned())) }
 }

@@ -1,6 +1,7 @@
 //! The whole list of tickets, read so that none is missed: Plane's pages are cut by number, so what is deleted while they are
 //! read moves what stands behind it.
 
+use super::blockers::{let_go, vanished};
 use super::client::Failure;
 use super::memory::{Memory, Record, Told};
 use super::model::{Attachment, Comment, Label, Member, Page, Project, Relations, State, Ticket};
@@ -30,10 +31,18 @@ const FIELDS: &str =
     "id,name,sequence_id,description_html,priority,state,labels,target_date,created_by,created_at,updated_at,project";
 
 /// A ticket as it was read, and where.
-struct Found {
+pub(super) struct Found {
     ticket: Ticket,
     /// The place of its project in the configuration.
     place: usize,
+}
+
+/// What one reading knows beside a ticket.
+pub(super) struct Around<'a> {
+    pub(super) places: &'a [Place],
+    pub(super) members: &'a [Member],
+    /// All tickets, by id.
+    pub(super) found: &'a BTreeMap<String, Found>,
 }
 
 /// What one look at all pages gave.
@@ -82,6 +91,7 @@ impl PlaneBacklog {
             }
         }
         self.find_missing(memory, &places, &mut found).await?;
+        let_go(memory, &places, &found);
         memory.tickets.retain(|id, record| found.contains_key(id) || (record.trigger.is_none() && is_read(&places, record)));
         for (id, found) in &found {
             let project = &places[found.place].id;
@@ -94,6 +104,7 @@ impl PlaneBacklog {
             }
         }
         memory.seen.extend(places.iter().map(|place| place.id.clone()));
+        let around = Around { places: &places, members, found: &found };
         let mut looks = 0;
         for (id, found) in &found {
             let Some(record) = memory.tickets.get_mut(id) else { continue };
@@ -101,12 +112,12 @@ impl PlaneBacklog {
             let wanted = self.wants_a_look(record, &found.ticket, state);
             if wanted && self.config.memory.is_none() {
                 let action = text::action(&without_text(&found.ticket), &Beside::default());
-                record.told = Some(Told { action, blocked_by: Vec::new() });
+                record.told = Some(Told { action, blocked_by: Vec::new(), gone: BTreeSet::new() });
                 continue;
             }
             if wanted && (looks < LOOKS || (record.listed && record.told.is_none())) {
                 looks += 1;
-                match self.look(record, &found.ticket, &places[found.place], state, members).await {
+                match self.look(record, found, state, &around).await {
                     // It went after the list was read; the next reading says so.
                     Ok(()) | Err(Failure::NotFound) => {}
                     Err(failure) => return Err(failure),
@@ -207,11 +218,13 @@ impl PlaneBacklog {
         answer
     }
 
-    /// Asks by itself for each item that is not in the lists: only one that is surely gone may be taken for gone.
+    /// Asks by itself for each item and blocker that is not in the lists: only one that is surely gone may be taken for gone.
     async fn find_missing(&self, memory: &Memory, places: &[Place], found: &mut BTreeMap<String, Found>) -> Result<(), Failure> {
+        let blockers = vanished(memory, found);
         for (id, record) in &memory.tickets {
             let place = places.iter().position(|place| place.id == record.project);
-            if let (Some(place), None, Some(_)) = (place, found.get(id), record.trigger)
+            let missed = !found.contains_key(id) && (record.trigger.is_some() || blockers.contains(id.as_str()));
+            if let Some(place) = place.filter(|_| missed)
                 && let Some(ticket) = self.ticket(&record.project, id).await?
             {
                 found.insert(id.clone(), Found { ticket, place });
@@ -246,14 +259,8 @@ impl PlaneBacklog {
     }
 
     /// Reads what stands on a ticket: what is new on it may make it work, and what an agent is told follows from it.
-    async fn look(
-        &self,
-        record: &mut Record,
-        ticket: &Ticket,
-        place: &Place,
-        state: Option<&State>,
-        members: &[Member],
-    ) -> Result<(), Failure> {
+    async fn look(&self, record: &mut Record, found: &Found, state: Option<&State>, around: &Around<'_>) -> Result<(), Failure> {
+        let (ticket, place, members) = (&found.ticket, &around.places[found.place], around.members);
         let (comments, more) = self.comments(&place.id, &ticket.id).await?;
         let people: Vec<&Comment> = comments.iter().filter(|comment| !is_own(comment)).collect();
         let (trusted, others): (Vec<&Comment>, Vec<&Comment>) =
@@ -283,8 +290,15 @@ impl PlaneBacklog {
                 attachments: self.attachments(&place.id, &ticket.id).await?,
             };
             let relations = self.relations(&place.id, &ticket.id).await?;
-            let blocked_by = relations.blocked_by.iter().map(|related| checked(related.id())).collect::<Result<_, _>>()?;
-            record.told = Some(Told { action: text::action(ticket, &beside), blocked_by });
+            let (mut blocked_by, mut gone) = (Vec::new(), BTreeSet::new());
+            for blocker in &relations.blocked_by {
+                let id = checked(blocker.id())?;
+                if self.is_gone(blocker, record.told.as_ref(), around).await? {
+                    gone.insert(id.clone());
+                }
+                blocked_by.push(id);
+            }
+            record.told = Some(Told { action: text::action(ticket, &beside), blocked_by, gone });
         }
         record.looked.clone_from(&ticket.updated_at);
         Ok(())
@@ -348,7 +362,10 @@ impl PlaneBacklog {
         }
         let id = format!("{}-{}", place.identifier, ticket.sequence_id);
         let blocked_by = told.map(|told| told.blocked_by.as_slice()).unwrap_or_default();
-        let open = blocked_by.iter().filter(|blocker| !closed.contains(blocker.as_str()));
+        // One that went may have gone to where nobody looks: until Plane was asked again, it blocks.
+        let gone = told.map(|told| &told.gone).filter(|_| record.looked == ticket.updated_at);
+        let is_over = |id: &String| closed.contains(id.as_str()) || gone.is_some_and(|gone| gone.contains(id));
+        let open = blocked_by.iter().filter(|blocker| !is_over(blocker));
         let action = told.map_or_else(|| text::action(&without_text(ticket), &Beside::default()), |told| told.action.clone());
         Some(SourceItem {
             native_ref: self.native_ref(&ticket.id),
@@ -376,7 +393,7 @@ impl PlaneBacklog {
     }
 }
 
-fn is_read(places: &[Place], record: &Record) -> bool {
+pub(super) fn is_read(places: &[Place], record: &Record) -> bool {
     places.iter().any(|place| place.id == record.project)
 }
 

@@ -27,6 +27,9 @@ pub(super) struct Told {
     pub(super) action: String,
     /// Ids of tickets that block it.
     pub(super) blocked_by: Vec<String>,
+    /// Those of them that were deleted or archived.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) gone: BTreeSet<String>,
 }
 
 /// One ticket.

@@ -4,6 +4,7 @@
 //! the API does not keep for us (which tickets were there, how each stands with us) is remembered in a file. It decides nothing
 //! about work.
 
+mod blockers;
 mod client;
 mod html;
 mod list;
@@ -64,8 +65,8 @@ pub struct PlaneConfig {
     pub poll_interval: Duration,
     /// What makes a ticket work.
     pub triggers: Triggers,
-    /// Roles in capitals, and people by e-mail address, shown name or id, whose tickets need no approval where their project says
-    /// so, and whose comments are told to agents.
+    /// [`Self::ROLES`], and people by e-mail address or id, whose tickets need no approval where their project says so, and whose
+    /// comments are told to agents.
     pub trusted: Vec<String>,
     /// Where completed tickets go: a state's name or group.
     pub done_state: String,
@@ -78,6 +79,9 @@ pub struct PlaneConfig {
 }
 
 impl PlaneConfig {
+    /// The roles that may stand in [`Self::trusted`].
+    pub const ROLES: [&str; 3] = ["ADMIN", "MEMBER", "GUEST"];
+
     /// With the usual settings.
     pub fn new(workspace: impl Into<String>, projects: Vec<PlaneProject>, key: ApiKey, memory: Option<PathBuf>) -> Self {
         Self {
@@ -219,16 +223,19 @@ impl PlaneBacklog {
         let Some(id) = id else { return false };
         let member = members.iter().find(|member| member.id == id);
         let role = match member.map(|member| member.role) {
-            Some(20) => "ADMIN",
-            Some(15) => "MEMBER",
-            Some(_) => "GUEST",
-            None => "",
+            Some(20) => Some("ADMIN"),
+            Some(15) => Some("MEMBER"),
+            Some(_) => Some("GUEST"),
+            None => None,
         };
+        let email = member.and_then(|member| member.email.as_deref());
+        // The name that somebody is shown by says nothing: anybody may choose any, an admin's or `Admin`.
         self.config.trusted.iter().any(|trusted| {
-            let is = |text: Option<&String>| text.is_some_and(|text| text.eq_ignore_ascii_case(trusted));
-            trusted == role
-                || trusted == id
-                || member.is_some_and(|member| is(member.email.as_ref()) || is(member.display_name.as_ref()))
+            if PlaneConfig::ROLES.contains(&trusted.as_str()) {
+                role == Some(trusted)
+            } else {
+                trusted == id || email.is_some_and(|email| email.eq_ignore_ascii_case(trusted))
+            }
         })
     }
 

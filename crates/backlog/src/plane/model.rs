@@ -62,6 +62,13 @@ pub(super) struct Ticket {
     pub(super) updated_at: String,
 }
 
+/// Of a ticket that was changed: where it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Moved {
+    /// The id of its state.
+    pub(super) state: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Comment {
     pub(super) id: String,
@@ -100,13 +107,25 @@ pub(super) struct Relations {
 #[serde(untagged)]
 pub(super) enum Related {
     Id(String),
-    InProject { issue_id: String },
+    InProject {
+        issue_id: String,
+        #[serde(default)]
+        project_id: Option<String>,
+    },
 }
 
 impl Related {
     pub(super) fn id(&self) -> &str {
         match self {
-            Self::Id(id) | Self::InProject { issue_id: id } => id,
+            Self::Id(id) | Self::InProject { issue_id: id, .. } => id,
+        }
+    }
+
+    /// The id of its project, where the server says it.
+    pub(super) fn project(&self) -> Option<&str> {
+        match self {
+            Self::Id(_) => None,
+            Self::InProject { project_id, .. } => project_id.as_deref(),
         }
     }
 }

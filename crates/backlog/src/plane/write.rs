@@ -5,10 +5,11 @@
 use super::client::Failure;
 use super::list::checked;
 use super::memory::{Memory, Stand};
-use super::model::{Comment, State, Ticket};
+use super::model::{Comment, Moved, State, Ticket};
 use super::{Known, PlaneBacklog, text};
 use reqwest::Method;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use strawboss_core::backlog::{BacklogStatus, Report, WriteBack, WriteOutcome};
 
 /// What our comments are said to come from: Plane takes one comment of a name once.
@@ -42,7 +43,10 @@ impl PlaneBacklog {
             record.intent = Some(stand.clone());
             self.remember(memory, id, record.clone())?;
             let address = self.client.address(&self.tickets_path(&project, &format!("{id}/")));
-            self.client.call(&self.pace, Method::PATCH, &address, Some(&json!({ "state": wanted }))).await?;
+            let moved: Moved = self.send(Method::PATCH, &address, &json!({ "state": wanted })).await?;
+            if moved.state != wanted {
+                return Err(Failure::NotJson("its answer does not show the ticket where it was moved to".to_owned()));
+            }
         }
         record.stand = stand;
         record.intent = None;
@@ -92,7 +96,7 @@ impl PlaneBacklog {
             "external_source": EXTERNAL_SOURCE,
             "external_id": text::comment_id(report, &ticket.id),
         });
-        let there = match self.client.call(&self.pace, Method::POST, &self.client.address(&path), Some(&body)).await {
+        let there = match self.send::<Comment>(Method::POST, &self.client.address(&path), &body).await {
             Ok(_) => return Ok(()),
             Err(Failure::Conflict(Some(id))) => format!("{path}{}/", checked(&id)?),
             Err(failure) => return Err(failure),
@@ -101,7 +105,12 @@ impl PlaneBacklog {
         if ours.comment_html.as_deref() == body["comment_html"].as_str() {
             return Ok(());
         }
-        self.client.call(&self.pace, Method::PATCH, &self.client.address(&there), Some(&body)).await.map(drop)
+        self.send::<Comment>(Method::PATCH, &self.client.address(&there), &body).await.map(drop)
+    }
+
+    /// Writes something, and reads what it is now: a proxy may answer with a page of its own and 200, which is no write.
+    async fn send<T: DeserializeOwned>(&self, method: Method, address: &str, body: &Value) -> Result<T, Failure> {
+        Ok(self.client.call(&self.pace, method, address, Some(body)).await?.json()?)
     }
 }
 

@@ -69,18 +69,28 @@ impl Answer {
     }
 }
 
-/// How long the answer asks to wait, by `Retry-After` in seconds, or by the moment at which a limit that is used up resets.
+/// How long the answer asks to wait, by `Retry-After` in seconds or as a date, or by the moment at which a limit that is used up
+/// resets. Whoever waits bounds it.
 pub(crate) fn wait_asked(answer: &Answer) -> Option<Duration> {
     let number = |name: &str| answer.header(name)?.trim().parse::<u64>().ok();
+    let date = |name: &str| {
+        let at = jiff::fmt::rfc2822::parse(answer.header(name)?.trim()).ok()?;
+        u64::try_from(at.timestamp().as_second()).ok()
+    };
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    // A moment that is over already comes in a moment.
+    let until = |at: u64, now: u64| Duration::from_secs(at.saturating_sub(now).max(1));
     if let Some(seconds) = number("retry-after") {
         return Some(Duration::from_secs(seconds));
+    }
+    if let Some(at) = date("retry-after") {
+        // By the clock that it was written by.
+        return Some(until(at, date("date").unwrap_or_else(now)));
     }
     if number("x-ratelimit-remaining") != Some(0) {
         return None;
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    // A moment that is over already resets the limit in a moment.
-    Some(Duration::from_secs(number("x-ratelimit-reset")?.saturating_sub(now).max(1)))
+    Some(until(number("x-ratelimit-reset")?, now()))
 }
 
 /// The address of the next page, by the `Link` header.
@@ -116,6 +126,13 @@ mod tests {
     #[test]
     fn a_wait_is_what_the_server_says() {
         assert_eq!(wait_asked(&answer(&[("retry-after", "7")], "")), Some(Duration::from_secs(7)));
+        let (date, later) = ("Thu, 09 Oct 2025 08:53:20 GMT", "Thu, 09 Oct 2025 08:54:25 GMT");
+        let by_date = |at: &'static str| wait_asked(&answer(&[("date", date), ("retry-after", at)], ""));
+        assert_eq!(by_date(later), Some(Duration::from_secs(65)), "by the server's own clock");
+        assert_eq!(by_date("Wed, 08 Oct 2025 08:53:20 GMT"), Some(Duration::from_secs(1)));
+        assert_eq!((by_date("soon"), by_date("-7"), by_date("")), (None, None, None));
+        let far = wait_asked(&answer(&[("retry-after", "Thu, 01 Jan 2099 00:00:00 GMT")], ""));
+        assert!(far > Some(Duration::from_hours(24)), "{far:?}, which whoever waits bounds");
         let used_up = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")];
         assert_eq!(wait_asked(&answer(&used_up, "")), Some(Duration::from_secs(1)));
         assert_eq!(wait_asked(&answer(&[("x-ratelimit-remaining", "12"), ("x-ratelimit-reset", "1")], "")), None);

@@ -193,7 +193,10 @@ impl SheetsBacklog {
                 .collect();
             if !data.is_empty() {
                 let body = json!({ "valueInputOption": option, "data": data });
-                self.send(place, "/values:batchUpdate", "totalUpdatedCells", &body).await?;
+                let answered = self.send(place, "/values:batchUpdate", "totalUpdatedCells", &body).await?;
+                if !answered["totalUpdatedCells"].is_u64() {
+                    return Err(Failure::NotJson("its answer is not to what was asked".to_owned()));
+                }
             }
         }
         Ok(())

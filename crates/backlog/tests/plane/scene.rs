@@ -31,6 +31,11 @@ impl Scene {
         self.dir.path().join("sources/plane.json")
     }
 
+    /// Another one, for a source that knows nothing yet.
+    pub(crate) fn aside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(format!("{name}.json"))
+    }
+
     /// Every open ticket is work, of one project that approves of what trusted people want.
     pub(crate) fn config(&self) -> PlaneConfig {
         let project = PlaneProject { plane: PROJECT.to_owned(), project: ProjectName::parse(NAME).unwrap(), approved: true };

@@ -8,7 +8,7 @@ mod writes;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use strawboss_backlog::conformance::{Fixture, Sight, Wish, holds};
+use strawboss_backlog::conformance::{Fixture, Said, Sight, Wish, holds};
 use strawboss_backlog::sheets::Spreadsheet;
 use strawboss_backlog::{SheetsBacklog, SheetsConfig};
 use strawboss_core::Timestamp;
@@ -16,7 +16,7 @@ use strawboss_core::backlog::{
     Backlog, BacklogStatus, Reading, SourceItem, SourceProblem, WriteBack, WriteBackError, WriteOutcome,
 };
 use strawboss_testkit::Sheets;
-use strawboss_testkit::sheets::SPREADSHEET;
+use strawboss_testkit::sheets::{SPREADSHEET, fault};
 
 /// A Google, and the key of its account in a file.
 struct Scene {
@@ -120,32 +120,72 @@ async fn name(source: &SheetsBacklog, action: &str) -> String {
 }
 
 /// People with the spreadsheet open in the browser.
-struct Person(Scene);
+struct Person {
+    scene: Scene,
+    /// Whether its rows have IDs, by which they can wait for one another.
+    id: bool,
+}
+
+impl Person {
+    async fn new(id: bool) -> Self {
+        let scene = Scene::new().await;
+        if id {
+            scene.type_in("J1", "ID");
+            scene.type_in("K1", "Depends On");
+        }
+        Self { scene, id }
+    }
+}
 
 #[async_trait::async_trait]
 impl Fixture for Person {
     async fn open(&mut self) -> Arc<dyn Backlog> {
-        Arc::new(self.0.source())
+        Arc::new(self.scene.source())
     }
 
     async fn add(&mut self, wish: &Wish<'_>) {
-        self.0.append(&[wish.project, wish.priority, wish.status, "", "", wish.action, wish.deadline, wish.gpu, wish.model]);
+        let cells = [wish.project, wish.priority, wish.status, "", "", wish.action, wish.deadline, wish.gpu, wish.model];
+        let row = self.scene.append(&cells);
+        if self.id {
+            self.scene.type_in(&format!("J{row}"), &format!("{row}"));
+        }
     }
 
     async fn set_status(&mut self, action: &str, status: &str) {
-        self.0.type_in(&format!("C{}", self.0.row(action)), status);
+        self.scene.type_in(&format!("C{}", self.scene.row(action)), status);
     }
 
     async fn set_action(&mut self, action: &str, new: &str) {
-        self.0.type_in(&format!("F{}", self.0.row(action)), new);
+        self.scene.type_in(&format!("F{}", self.scene.row(action)), new);
     }
 
     async fn remove(&mut self, action: &str) {
-        self.0.delete_row(self.0.row(action));
+        self.scene.delete_row(self.scene.row(action));
+    }
+
+    async fn block(&mut self, action: &str, by: &str) -> Said {
+        if !self.id {
+            return Said::Impossible;
+        }
+        let by = self.scene.cell(&format!("J{}", self.scene.row(by)));
+        self.scene.type_in(&format!("K{}", self.scene.row(action)), &by);
+        Said::Done
+    }
+
+    async fn add_as_stranger(&mut self, _: &Wish<'_>) -> Said {
+        Said::Impossible
+    }
+
+    async fn take_away(&mut self) {
+        self.scene.fail(fault(502, "UNAVAILABLE", "Bad gateway."));
+    }
+
+    async fn give_back(&mut self) {
+        self.scene.mend();
     }
 
     async fn see(&mut self, action: &str) -> Option<Sight> {
-        let rows = self.0.rows();
+        let rows = self.scene.rows();
         let row = rows.iter().find(|row| row[5] == action)?;
         Some(Sight { status: row[2].clone(), agent: Some(row[3].clone()), last_update: Some(row[4].clone()) })
     }
@@ -153,5 +193,10 @@ impl Fixture for Person {
 
 #[tokio::test]
 async fn a_worksheet_holds_to_what_every_source_holds_to() {
-    holds(async || Person(Scene::new().await)).await;
+    holds(async || Person::new(false).await).await;
+}
+
+#[tokio::test]
+async fn a_worksheet_of_rows_with_ids_holds_to_it_too() {
+    holds(async || Person::new(true).await).await;
 }

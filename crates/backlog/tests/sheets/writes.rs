@@ -180,6 +180,23 @@ async fn a_write_whose_answers_are_lost_is_made_once_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_page_in_the_place_of_an_answer_is_no_write() {
+    let scene = Scene::with(&["First"]).await;
+    let source = scene.source();
+    let first = name(&source, "First").await;
+    let named = format!("{SPREADSHEET}:batchUpdate");
+    for line in [&named, "/values:batchUpdate"] {
+        for page in [Fault::html(), Fault { body: "{}".to_owned(), ..fault(200, "", "") }] {
+            scene.fail(page.on(line, 1));
+            assert!(put(&source, write(&first, BacklogStatus::InProgress)).await.unwrap_err().retry, "{line}");
+            assert_eq!(scene.status("First"), "Pending", "{line}");
+        }
+    }
+    assert_eq!(put(&source, write(&first, BacklogStatus::InProgress)).await, Ok(WriteOutcome::Written));
+    assert_eq!((scene.status("First").as_str(), scene.names()), ("In Progress", Vec::new()));
+}
+
+#[tokio::test]
 async fn what_went_astray_is_put_back_also_when_it_could_not_be_looked_at_at_once() {
     for lost in [("/values:batchUpdate", 0), (":getByDataFilter", 503), (":getByDataFilter", 429)] {
         let scene = Scene::with(&["Target", "Alpha"]).await;

@@ -14,9 +14,6 @@ use strawboss_core::ProjectName;
 
 const SHORTEST_POLL: Duration = Duration::from_secs(1);
 const LONGEST_POLL: Duration = Duration::from_hours(24);
-/// What GitHub calls authors, in relation to a repository.
-const ASSOCIATIONS: [&str; 8] =
-    ["OWNER", "MEMBER", "COLLABORATOR", "CONTRIBUTOR", "FIRST_TIMER", "FIRST_TIME_CONTRIBUTOR", "MANNEQUIN", "NONE"];
 
 /// Reads one, beside what was read so far.
 pub(super) fn backlog(
@@ -153,9 +150,9 @@ fn trusted(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<String>> {
     for word in field.texts("logins and associations", problems)? {
         let text = word.value;
         let shouts = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-        if shouts && !ASSOCIATIONS.contains(&text.as_str()) {
+        if shouts && !GithubConfig::ASSOCIATIONS.contains(&text.as_str()) {
             let problem = Problem::at(word.span, format!("`{text}` is no association that GitHub knows"));
-            problems.push(problem.hint(suggest::hint(&text, &ASSOCIATIONS)));
+            problems.push(problem.hint(suggest::hint(&text, &GithubConfig::ASSOCIATIONS)));
             continue;
         }
         if text == "NONE" {

@@ -17,8 +17,6 @@ const SHORTEST_POLL: Duration = Duration::from_secs(1);
 const LONGEST_POLL: Duration = Duration::from_hours(24);
 /// Where Claude Code keeps the settings of its MCP servers.
 const CLAUDE_JSON: &str = "~/.claude.json";
-/// What Plane calls people, in relation to a workspace.
-const ROLES: [&str; 3] = ["ADMIN", "MEMBER", "GUEST"];
 /// The keys of `states:`.
 const STATES: [(&str, BacklogStatus); 6] = [
     ("pending", BacklogStatus::Pending),
@@ -174,12 +172,19 @@ fn trusted(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<String>> {
     let mut read = Vec::new();
     for word in field.texts("people and roles", problems)? {
         let text = word.value;
-        if text.bytes().all(|byte| byte.is_ascii_uppercase()) && !ROLES.contains(&text.as_str()) {
+        let is_role = PlaneConfig::ROLES.contains(&text.as_str());
+        let is_id = text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        if text.bytes().all(|byte| byte.is_ascii_uppercase()) && !is_role {
             let problem = Problem::at(word.span, format!("`{text}` is no role that Plane knows"));
-            problems.push(problem.hint(suggest::hint(&text, &ROLES)));
-            continue;
+            problems.push(problem.hint(suggest::hint(&text, &PlaneConfig::ROLES)));
+        } else if is_role || is_id || text.contains('@') {
+            read.push(text);
+        } else {
+            let problem =
+                Problem::at(word.span, format!("`{text}` is neither a role in capitals nor an e-mail address nor an id"));
+            problems
+                .push(problem.hint("Name people by e-mail address or id: anybody can copy the name that somebody is shown by."));
         }
-        read.push(text);
     }
     Some(read)
 }

@@ -381,7 +381,7 @@ fn what_is_wrong_with_a_workspace_is_said() {
     let text = "backlogs:
   - { type: plane, workspace: 'https://app.plane.so/acme', projects: {}, api_key: plane_api_0123456789abcdef }
   - { type: plane, projects: { WEB: A }, api_key_env: T, claude_json: ./c, api_url: 'https://me:hunter2@example.org' }
-  - { type: plane, projects: { WEB: A }, api_key_env: T, trusted: [ADMINS], triggers: { new_tickets: some, status_changes: [{ from: a }] } }
+  - { type: plane, projects: { WEB: A }, api_key_env: T, trusted: [ADMINS, ann], triggers: { new_tickets: some, status_changes: [{ from: a }] } }
   - { type: plane, workspace: acme, projects: { WEB: A }, api_key_env: T, states: { done: x } }
   - { type: plane, workspace: two, projects: { WEB: A }, api_key_env: T }
   - { type: plane, workspace: two, projects: { APP: A }, api_key_env: T }
@@ -395,6 +395,7 @@ projects: { A: ./a }
         "backlogs[1].api_url must be an address",
         "backlogs[2] has no `workspace`",
         "`ADMINS` is no role that Plane knows",
+        "`ann` is neither a role in capitals nor an e-mail address nor an id",
         "must be one of true, false, all, not `some`",
         "status_changes[0] has no `to`",
         "unknown key `done`",

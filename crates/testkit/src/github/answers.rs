@@ -209,11 +209,11 @@ fn of_issue(
             for name in body["labels"].as_array().into_iter().flatten().filter_map(Value::as_str) {
                 state.label(number, name);
             }
-            Reply::json(200, &json!(state.label_names(number)))
+            Reply::json(200, &state.issue(number).unwrap_or_default()["labels"])
         }
         ("DELETE", ["labels", name]) => {
             if state.unlabel(number, name) {
-                Reply::json(200, &json!(state.label_names(number)))
+                Reply::json(200, &state.issue(number).unwrap_or_default()["labels"])
             } else {
                 complaint(404, "Label does not exist")
             }

@@ -147,7 +147,7 @@ fn route(state: &mut State, method: &Method, uri: &Uri, body: &[u8]) -> Reply {
     match (method.as_str(), segments.as_slice()) {
         ("GET", ["users", "me"]) => Reply::json(200, &json!({ "id": BOT, "email": "crew@acme.test", "display_name": "crew" })),
         (_, ["workspaces", slug, ..]) if *slug != WORKSPACE => not_allowed(),
-        ("GET", ["workspaces", _, "members"]) if !state.old => Reply::json(200, &State::members()),
+        ("GET", ["workspaces", _, "members"]) if !state.old => Reply::json(200, &json!(state.members)),
         ("GET", ["workspaces", _, "projects"]) => paged(state, uri, &state.projects),
         (_, ["workspaces", _, "projects", project, rest @ ..]) => {
             if !state.projects.iter().any(|known| known["id"] == *project) {
@@ -171,7 +171,7 @@ fn of_project(state: &mut State, method: &Method, uri: &Uri, project: &str, rest
             paged(state, uri, &tickets)
         }
         (_, [word @ ("issues" | "work-items"), id, rest @ ..]) if !old || *word == "issues" => {
-            if state.tickets.get(*id).is_none_or(|ticket| ticket["project"] != project) {
+            if state.tickets.get(*id).is_none_or(|ticket| ticket["project"] != project || !ticket["archived_at"].is_null()) {
                 return no_such();
             }
             of_ticket(state, method, uri, id, rest, body)
@@ -195,7 +195,8 @@ fn shown(state: &State, query: &HashMap<String, String>, ticket: &Value) -> Valu
 
 fn listed(state: &State, uri: &Uri, project: &str) -> Vec<Value> {
     let query = query(uri);
-    let mut tickets: Vec<&Value> = state.tickets.values().filter(|ticket| ticket["project"] == project).collect();
+    let there = |ticket: &&Value| ticket["project"] == project && ticket["archived_at"].is_null();
+    let mut tickets: Vec<&Value> = state.tickets.values().filter(there).collect();
     tickets.sort_by_key(|ticket| ticket["created_at"].as_str().unwrap_or_default().to_owned());
     if query.get("order_by").is_none_or(|order| order != "created_at") {
         tickets.reverse();

@@ -144,6 +144,13 @@ impl Workspace {
         self.state().block(id, by);
     }
 
+    /// Somebody changes the name that they are shown by, as anybody may, to any.
+    pub fn call_oneself(&self, user: &str, name: &str) {
+        for member in self.state().members.iter_mut().filter(|member| member["id"] == user) {
+            member["display_name"] = name.into();
+        }
+    }
+
     /// A person attaches a file.
     pub fn attach(&self, id: &str, name: &str) {
         self.state().attach(id, name);
@@ -152,6 +159,16 @@ impl Workspace {
     /// A person deletes a ticket.
     pub fn delete(&self, id: &str) {
         self.state().tickets.remove(id);
+    }
+
+    /// A person archives a ticket: it is in no list any more, and still in the relations of others.
+    pub fn archive(&self, id: &str) {
+        self.edit(id, |ticket| ticket["archived_at"] = "2026-02-01".into());
+    }
+
+    /// A person takes a ticket out of the archive.
+    pub fn restore(&self, id: &str) {
+        self.edit(id, |ticket| ticket["archived_at"] = Value::Null);
     }
 
     /// A person moves a ticket to another project.

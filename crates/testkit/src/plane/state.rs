@@ -29,6 +29,7 @@ pub(super) struct State {
     pub(super) asked: Vec<Asked>,
     /// Requests that are left, and when the limit resets.
     pub(super) rate: Option<(u64, i64)>,
+    pub(super) members: Vec<Value>,
     ids: u64,
     last: i64,
     sequence: BTreeMap<String, u64>,
@@ -40,7 +41,7 @@ fn is<'a>(key: &'a str, wanted: &'a str) -> impl Fn(&&Value) -> bool + 'a {
 
 impl State {
     pub(super) fn new() -> Self {
-        let mut state = Self::default();
+        let mut state = Self { members: members(), ..Self::default() };
         state.project(PROJECT);
         state
     }
@@ -196,9 +197,9 @@ impl State {
         self.attachments.entry(id.to_owned()).or_default().push(asset);
         self.edit(id, |_| {});
     }
+}
 
-    pub(super) fn members() -> Value {
-        let member = |id: &str, name: &str, role: u32| json!({ "id": id, "email": format!("{name}@acme.test"), "display_name": name, "first_name": name, "role": role });
-        json!([member(OWNER, "owner", 20), member(BOT, "crew", 15), member(GUEST, "guest", 5)])
-    }
+fn members() -> Vec<Value> {
+    let member = |id: &str, name: &str, role: u32| json!({ "id": id, "email": format!("{name}@acme.test"), "display_name": name, "first_name": name, "role": role });
+    vec![member(OWNER, "owner", 20), member(BOT, "crew", 15), member(GUEST, "guest", 5)]
 }

@@ -206,7 +206,10 @@ impl GithubPulls {
         if self.pull(number).await?.state != "open" {
             return Ok(());
         }
-        self.send(Method::PATCH, &format!("/pulls/{number}"), &json!({ "state": "closed" })).await?;
+        let closed: Pull = self.send(Method::PATCH, &format!("/pulls/{number}"), &json!({ "state": "closed" })).await?.json()?;
+        if closed.state != "closed" {
+            return Err(Failure::NotJson("its answer does not show that the pull request is closed".to_owned()));
+        }
         // Closed is what counts; the word on it is for people, and one that is lost is not said twice.
         let said = self.send(Method::POST, &format!("/issues/{number}/comments"), &json!({ "body": text::closed(why) })).await;
         if let Err(failure) = said {
