@@ -71,6 +71,15 @@ async fn what_is_written_in_a_ticket_during_and_after_its_work_is_no_new_work() 
 }
 
 #[tokio::test]
+async fn the_file_of_completion_may_bear_the_name_of_the_ticket() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(12, "Mend it", false);
+    let (_, agent) = ground.work(&task(1), "work.txt").await;
+    assert_eq!(agent.orders.agent.unwrap().completion, ["demo-1", "WEB-12"]);
+}
+
+#[tokio::test]
 async fn a_source_that_is_down_says_since_when_and_what_is_known_of_it_stays() {
     let rows = Arc::new(Rows::default());
     let ground = ground(&rows).await;
