@@ -246,6 +246,8 @@ pub trait Store: Send + Sync {
     async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError>;
     /// Messages that wait, due or not.
     async fn outbox_list(&self, limit: u32) -> Result<Vec<Message>, StoreError>;
+    /// Those of one key.
+    async fn outbox_list_by_key(&self, key: &str) -> Result<Vec<Message>, StoreError>;
     /// Notes that a message failed and when it is tried again.
     async fn outbox_failed(&self, id: i64, error: &str, due_at: Timestamp) -> Result<(), StoreError>;
     /// Adds a token.

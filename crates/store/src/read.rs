@@ -290,6 +290,11 @@ impl Store for SqlStore {
         self.messages(sqlx::query(text).bind(i64::from(limit))).await
     }
 
+    async fn outbox_list_by_key(&self, key: &str) -> Result<Vec<Message>, StoreError> {
+        let text = "SELECT id, key, topic, payload, at, due_at, failures, last_error FROM outbox WHERE key = $1 ORDER BY id";
+        self.messages(sqlx::query(text).bind(key)).await
+    }
+
     async fn outbox_failed(&self, id: i64, error: &str, due_at: Timestamp) -> Result<(), StoreError> {
         self.transact(NoteFailure { message: id, error, due_at }).await
     }

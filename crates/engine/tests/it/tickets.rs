@@ -129,3 +129,35 @@ async fn what_happens_while_the_network_is_gone_for_an_hour_is_written_once_and_
     let last = writes.last().unwrap();
     assert_eq!((last.status, last.report.as_ref().map(|report| &report.run)), (BacklogStatus::Completed, Some(&run)));
 }
+
+#[tokio::test]
+async fn of_every_run_that_ended_while_the_source_was_away_people_are_told_once_and_in_order() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "Mend it", false);
+    let (first, mut agent) = ground.work(&task(1), "work.txt").await;
+    until("the first write", async || rows.writes().pop()).await;
+    rows.set_deaf(true);
+    agent.done(End::AgentFailed { detail: "It gave up.".to_owned() }).await;
+    seen(&ground, &task(1), "blocked").await;
+    ground.engine.task_retry(&task(1)).await.unwrap();
+    let second = task(1).run(2);
+    let mut agent = ground.play(&second, "agent").await;
+    agent.report(ReportBody::Phase { phase: Phase::Working }).await;
+    let branch = format!("refs/heads/{}", task(1).branch());
+    let commit = ground.push("more.txt", "more work", &branch);
+    agent.report(ReportBody::Pushed { reference: branch, commit }).await;
+    agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
+    seen(&ground, &task(1), "review").await;
+    ground.engine.review_approve(&task(1)).await.unwrap();
+    seen(&ground, &task(1), "done").await;
+    rows.set_deaf(false);
+    ground.clock.forward(std::time::Duration::from_mins(2));
+    until("all is written", async || ground.store.outbox_list(10).await.unwrap().is_empty().then_some(())).await;
+    let last = rows.writes().pop().unwrap();
+    let told: Vec<_> = last.reports().map(|(status, report)| (status, report.run.clone())).collect();
+    assert_eq!(last.status, BacklogStatus::Completed);
+    assert_eq!(told, [(BacklogStatus::Blocked, first.clone()), (BacklogStatus::Completed, second)]);
+    let about_the_first = |write: &strawboss_core::backlog::WriteBack| write.reports().any(|(_, report)| report.run == first);
+    assert_eq!(rows.writes().iter().filter(|write| about_the_first(write)).count(), 1);
+}
