@@ -268,6 +268,8 @@ pub trait Store: Send + Sync {
     async fn account_remove(&self, username: &str) -> Result<bool, StoreError>;
     /// A value of the installation (its id, for one), set once: gives back what is there.
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError>;
+    /// Removes such a value, so that it can be set anew; false when there is none.
+    async fn setting_remove(&self, key: &str) -> Result<bool, StoreError>;
     /// What people call this kind of store: `sqlite`.
     fn kind(&self) -> &'static str;
     /// Whether it answers and can be written now.

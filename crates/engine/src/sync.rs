@@ -7,6 +7,7 @@ mod links;
 
 use crate::config::Source;
 use crate::shared::{Shared, lock, message_key};
+use crate::sources::{self, PROBLEMS_SHOWN};
 use crate::{drive, outbox, proposing};
 use links::Links;
 use std::collections::{HashMap, HashSet};
@@ -18,9 +19,6 @@ use strawboss_core::store::{ChangeSet, StoreError};
 use strawboss_core::task::Task;
 use strawboss_core::{BlockCode, BlockReason, RunId, TaskId, TaskState, Timestamp};
 use strawboss_protocol::api::{ProblemView, SourceView};
-
-/// How many problems of a source are shown.
-const PROBLEMS_SHOWN: usize = 200;
 
 /// Follows a source until the engine stops.
 pub(crate) async fn follow(shared: Arc<Shared>, source: Source) {
@@ -69,18 +67,21 @@ pub(crate) async fn look(shared: &Arc<Shared>, source: &Source) -> Result<(), St
             problems: problems.iter().take(PROBLEMS_SHOWN).map(problem).collect(),
         },
         Reading::Unreadable { problem: unreadable } => {
-            let (items, since) =
-                lock(&shared.sources).get(&name).map_or((0, None), |seen| (seen.items, seen.since.filter(|_| !seen.readable)));
+            let items = lock(&shared.sources).get(&name).map_or(0, |seen| seen.items);
             SourceView {
                 name: name.clone(),
                 readable: false,
-                since: since.or(Some(shared.now().0)),
+                since: Some(sources::down_since(shared, &name).await?),
                 looked_at: Some(shared.now().0),
                 items,
                 problems: vec![problem(unreadable)],
             }
         }
     };
+    let was_readable = lock(&shared.sources).get(&name).is_some_and(|seen| seen.readable);
+    if view.readable && !was_readable {
+        sources::is_back(shared, &name).await?;
+    }
     let before = lock(&shared.sources).insert(name.clone(), view.clone());
     if before
         .as_ref()
@@ -89,7 +90,7 @@ pub(crate) async fn look(shared: &Arc<Shared>, source: &Source) -> Result<(), St
         for problem in &view.problems {
             tracing::warn!(source = name, line = problem.line, column = problem.column, "{}", problem.message);
         }
-        shared.bus.source(view);
+        sources::announce(shared, &name).await?;
     }
     match reading {
         Reading::Items { items, problems } => {

@@ -1,7 +1,7 @@
 //! The store's port: what is asked of it.
 
 use crate::commit::{
-    ACCOUNT, AddAccount, AddToken, Beat, InitSetting, NextNumbers, NoteFailure, RemoveAccount, RemoveToken, SetAccount,
+    ACCOUNT, AddAccount, AddToken, Beat, InitSetting, NextNumbers, NoteFailure, RemoveSetting, RemoveToken, SetAccount,
 };
 use crate::entity::{Entity, from_row};
 use crate::error::Failure;
@@ -341,11 +341,15 @@ impl Store for SqlStore {
     }
 
     async fn account_remove(&self, username: &str) -> Result<bool, StoreError> {
-        self.transact(RemoveAccount(username)).await
+        self.transact(RemoveSetting(&format!("{ACCOUNT}{username}"))).await
     }
 
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError> {
         self.transact(InitSetting { name: key, value }).await
+    }
+
+    async fn setting_remove(&self, key: &str) -> Result<bool, StoreError> {
+        self.transact(RemoveSetting(key)).await
     }
 
     fn kind(&self) -> &'static str {

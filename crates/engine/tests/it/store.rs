@@ -156,5 +156,6 @@ watched! {
     account_set(account: &Account) -> bool;
     account_remove(username: &str) -> bool;
     setting_init(key: &str, value: &str) -> String;
+    setting_remove(key: &str) -> bool;
     ping() -> ();
 }

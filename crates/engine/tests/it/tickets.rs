@@ -82,20 +82,27 @@ async fn the_file_of_completion_may_bear_the_name_of_the_ticket() {
 #[tokio::test]
 async fn a_source_that_is_down_says_since_when_and_what_is_known_of_it_stays() {
     let rows = Arc::new(Rows::default());
-    let ground = ground(&rows).await;
+    let mut ground = ground(&rows).await;
     rows.ticket(1, "A stranger's wish", true);
     seen(&ground, &task(1), "pending").await;
-    let source = async || ground.engine.status().await.unwrap().sources.remove(0);
+    let source = async |ground: &Ground| ground.engine.status().await.unwrap().sources.pop();
     rows.set_down(true);
-    let down = until("it is seen to be down", async || Some(source().await).filter(|source| !source.readable)).await;
+    let down = until("it is seen to be down", async || source(&ground).await.filter(|source| !source.readable)).await;
     ground.clock.forward(std::time::Duration::from_hours(1));
     rows.set_down(true);
     let later =
-        until("it is looked at again", async || Some(source().await).filter(|source| source.looked_at > down.looked_at)).await;
+        until("it is looked at again", async || source(&ground).await.filter(|source| source.looked_at > down.looked_at)).await;
     assert_eq!((later.since, later.since.is_some(), later.items), (down.since, true, 1));
     seen(&ground, &task(1), "pending").await;
+    // A restart forgets nothing of that.
+    ground.again(|_| {}).await;
+    let after = until("it is looked at after a restart", async || source(&ground).await.filter(|source| !source.readable)).await;
+    assert_eq!(after.since, down.since);
     rows.set_down(false);
-    until("it is back", async || Some(source().await).filter(|source| source.readable && source.since.is_none())).await;
+    until("it is back", async || source(&ground).await.filter(|source| source.readable && source.since.is_none())).await;
+    rows.set_down(true);
+    let again = until("it is down again", async || source(&ground).await.filter(|source| !source.readable)).await;
+    assert!(again.since > down.since);
 }
 
 #[tokio::test]
@@ -119,9 +126,17 @@ async fn what_happens_while_the_network_is_gone_for_an_hour_is_written_once_and_
     seen(&ground, &task(1), "done").await;
     let status = ground.engine.status().await.unwrap();
     assert!(status.outbox_waiting > 0, "people see that it waits");
+    let problem = async || ground.engine.status().await.unwrap().sources.remove(0).problems.pop();
+    // What takes the place of what was tried is tried anew.
+    let told = until("people see why", problem).await.message;
+    assert!(
+        told.starts_with("How WEB-1 stands here could not be written there for ") && told.contains("the network is gone"),
+        "{told}"
+    );
     rows.set_deaf(false);
     ground.clock.forward(std::time::Duration::from_mins(2));
     until("all is written", async || ground.store.outbox_list(10).await.unwrap().is_empty().then_some(())).await;
+    assert_eq!(problem().await, None);
     let writes = rows.writes();
     let order = [BacklogStatus::Queued, BacklogStatus::InProgress, BacklogStatus::InReview, BacklogStatus::Completed];
     let at: Vec<_> = writes.iter().map(|write| order.iter().position(|status| *status == write.status).unwrap()).collect();

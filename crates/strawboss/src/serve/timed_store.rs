@@ -153,6 +153,10 @@ impl Store for TimedStore {
         timed(WRITE, self.inner.setting_init(key, value)).await
     }
 
+    async fn setting_remove(&self, key: &str) -> Result<bool, StoreError> {
+        timed(WRITE, self.inner.setting_remove(key)).await
+    }
+
     async fn report_totals(&self) -> Result<Vec<ReportTotal>, StoreError> {
         timed(READ, self.inner.report_totals()).await
     }
