@@ -8,7 +8,7 @@ mod links;
 use crate::config::Source;
 use crate::shared::{Shared, lock, message_key};
 use crate::sources::{self, PROBLEMS_SHOWN};
-use crate::{drive, outbox, proposing};
+use crate::{drive, figures, outbox, proposing, tickets};
 use links::Links;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -106,6 +106,8 @@ pub(crate) async fn look(shared: &Arc<Shared>, source: &Source) -> Result<(), St
 struct Plan {
     changes: ChangeSet,
     stops: Vec<(RunId, StopReason)>,
+    /// How many tickets a person approved of there.
+    approved: u32,
 }
 
 impl Plan {
@@ -195,6 +197,7 @@ async fn apply(
     // The stops belong to the same transaction: once the rows are known to say so, nobody would ask for them again.
     writer.commit(plan.changes).await?;
     drop(writer);
+    (0..plan.approved).for_each(|_| figures::ticket_approved());
     for run in &stopped {
         shared.wake(run);
     }
@@ -374,7 +377,11 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
             BacklogStatus::Pending | BacklogStatus::Queued => {
                 let waits_for_approval = task.state == TaskState::Pending && status == BacklogStatus::Pending;
                 if !waits_for_approval && matches!(task.state, TaskState::Pending | TaskState::Paused | TaskState::Blocked) {
+                    let waited = task.state == TaskState::Pending;
                     moved(task.queue(now), &task.id);
+                    if waited && task.state == TaskState::Queued {
+                        plan.approved += u32::from(tickets::approved(&mut task, None, &shared.catalog()));
+                    }
                 }
             }
             BacklogStatus::Blocked => match (task.state, task.run.clone()) {

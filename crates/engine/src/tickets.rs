@@ -6,7 +6,7 @@ use crate::error::Refused;
 use crate::shared::Shared;
 use std::time::Duration;
 use strawboss_core::backlog::{BacklogStatus, TicketTrigger};
-use strawboss_core::project::AgentMode;
+use strawboss_core::project::{AgentMode, Catalog};
 use strawboss_core::run::StopReason;
 use strawboss_core::{RunId, Task, TaskId, TaskState, Timestamp};
 use strawboss_protocol::api::TaskView;
@@ -58,6 +58,15 @@ impl TicketCounts {
             TaskState::Blocked | TaskState::Cancelled => {}
         }
     }
+}
+
+/// A person approved of a task, wherever they said so: whoever approves of a ticket is there and sits beside it, unless
+/// somebody says otherwise, that person now (`mode`) or its project. Whether it is one.
+pub(crate) fn approved(task: &mut Task, mode: Option<AgentMode>, catalog: &Catalog) -> bool {
+    let is_ticket = task.is_ticket();
+    let said = catalog.projects.get(&task.project).is_some_and(|project| project.mode.is_some());
+    task.mode = mode.or(task.mode).or_else(|| (is_ticket && !said).then_some(AgentMode::Interactive));
+    is_ticket
 }
 
 async fn tickets(shared: &Shared) -> Result<Vec<Task>, Refused> {

@@ -5,6 +5,7 @@ use super::rows::Rows;
 use std::sync::Arc;
 use strawboss_core::TaskId;
 use strawboss_core::backlog::BacklogStatus;
+use strawboss_core::project::AgentMode;
 use strawboss_core::store::Store as _;
 use strawboss_protocol::api::TaskView;
 use strawboss_protocol::supervisor::{End, Phase, ReportBody};
@@ -175,4 +176,22 @@ async fn of_every_run_that_ended_while_the_source_was_away_people_are_told_once_
     assert_eq!(told, [(BacklogStatus::Blocked, first.clone()), (BacklogStatus::Completed, second)]);
     let about_the_first = |write: &strawboss_core::backlog::WriteBack| write.reports().any(|(_, report)| report.run == first);
     assert_eq!(rows.writes().iter().filter(|write| about_the_first(write)).count(), 1);
+}
+
+#[tokio::test]
+async fn whoever_approves_of_a_ticket_sits_beside_it_wherever_they_say_so() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "Keep the only slot", false);
+    let (_, _agent) = ground.work(&task(1), "work.txt").await;
+    rows.ticket(2, "Approved there", true);
+    rows.ticket(3, "Started here", true);
+    for number in [2, 3] {
+        seen(&ground, &task(number), "pending").await;
+    }
+    rows.edit("Approved there", BacklogStatus::Queued, &[]);
+    ground.engine.task_start(&task(3)).await.unwrap();
+    for number in [2, 3] {
+        assert_eq!(seen(&ground, &task(number), "queued").await.mode, Some(AgentMode::Interactive), "{number}");
+    }
 }
