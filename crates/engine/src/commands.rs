@@ -16,11 +16,11 @@ use strawboss_protocol::api::{NewTask, RunDetail, TaskView};
 use strawboss_protocol::supervisor::ToSupervisor;
 
 /// The longest text of a task, a comment or a reason, in bytes.
-const TEXT_LIMIT: usize = 256 * 1024;
+pub(crate) const TEXT_LIMIT: usize = 256 * 1024;
 /// The longest line for an agent, in bytes.
 const SAY_LIMIT: usize = 16 * 1024;
 
-fn text(what: &str, text: &str, limit: usize) -> Result<String, Refused> {
+pub(crate) fn text(what: &str, text: &str, limit: usize) -> Result<String, Refused> {
     let trimmed = text.trim();
     if trimmed.is_empty() || trimmed.len() > limit || trimmed.contains('\0') {
         return Err(Refused::invalid(format!("{what} must be 1 to {limit} bytes of text."), "Send it again within that."));
@@ -61,7 +61,7 @@ pub(crate) fn blank_task(id: TaskId, project: ProjectName, action: String, now: 
     }
 }
 
-fn on_its_way(id: &TaskId) -> Refused {
+pub(crate) fn on_its_way(id: &TaskId) -> Refused {
     Refused::conflict(
         format!("The work of {id} is on its way into its target at this moment."),
         format!("See how that went with `strawboss task show {id}`."),

@@ -6,16 +6,16 @@
 mod links;
 
 use crate::config::Source;
-use crate::shared::{Shared, lock, message_key};
+use crate::shared::{Shared, WRITE_BACK, lock, message_key};
 use crate::sources::{self, PROBLEMS_SHOWN};
 use crate::{drive, figures, outbox, proposing, tickets};
 use links::Links;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use strawboss_core::backlog::{BacklogStatus, Reading, SourceItem, SourceLink, SourceProblem};
+use strawboss_core::backlog::{BacklogStatus, Reading, SourceItem, SourceLink, SourceProblem, WriteBack};
 use strawboss_core::project::Approval;
 use strawboss_core::run::StopReason;
-use strawboss_core::store::{ChangeSet, StoreError};
+use strawboss_core::store::{ChangeSet, Message, StoreError};
 use strawboss_core::task::Task;
 use strawboss_core::{BlockCode, BlockReason, RunId, TaskId, TaskState, Timestamp};
 use strawboss_protocol::api::{ProblemView, SourceView};
@@ -126,8 +126,9 @@ async fn apply(
     let name = source.backlog.name().to_owned();
     let writer = shared.write().await;
     let now = shared.now();
-    let waiting: HashMap<String, i64> =
-        shared.parts.store.outbox_list(u32::MAX).await?.into_iter().map(|message| (message.key, message.id)).collect();
+    let messages = shared.parts.store.outbox_list(u32::MAX).await?;
+    let completing = completing(&messages);
+    let waiting: HashMap<String, i64> = messages.into_iter().map(|message| (message.key, message.id)).collect();
     let mut known: HashMap<String, Task> = HashMap::new();
     for task in shared.parts.store.task_list_by_source(&name).await? {
         if let Some(link) = &task.source {
@@ -139,6 +140,8 @@ async fn apply(
     let mut fresh: Vec<SourceItem> = Vec::new();
     for item in items {
         match known.remove(&item.native_ref) {
+            // It was taken out of the lists here before it says there that it is completed.
+            None if item.is_ticket && completing.contains(&message_key(&name, &item.native_ref)) => {}
             None => fresh.push(item),
             // What a person set while its work is being merged is looked at again when that is done.
             Some(task) if lock(&shared.moving).contains(&task.id) || unknown.contains(&task.id) => {}
@@ -203,6 +206,15 @@ async fn apply(
     }
     outbox::wake(shared);
     Ok(())
+}
+
+/// The keys of the rows that are about to say Completed.
+fn completing(messages: &[Message]) -> HashSet<String> {
+    let is_one = |message: &&Message| {
+        let write = serde_json::from_str::<WriteBack>(&message.payload);
+        message.topic == WRITE_BACK && write.is_ok_and(|write| write.status == BacklogStatus::Completed)
+    };
+    messages.iter().filter(is_one).map(|message| message.key.clone()).collect()
 }
 
 /// Tasks whose rows are not in the reading.
@@ -333,8 +345,12 @@ fn detach(plan: &mut Plan, mut task: Task) {
     plan.write(task);
 }
 
-/// A task's row went: its run stops with its work saved, and it is withdrawn.
+/// A task's row went: its run stops with its work saved, and it is withdrawn. A ticket that was completed stays in the list of
+/// those: trackers pass over what is closed.
 fn gone(plan: &mut Plan, mut task: Task, now: Timestamp) {
+    if task.is_ticket() && task.state == TaskState::Done {
+        return;
+    }
     if let (TaskState::Running, Some(run)) = (task.state, &task.run) {
         plan.stops.push((run.clone(), StopReason::Withdrawn));
     } else if !task.state.is_over() && task.cancel(now).is_err() {

@@ -103,6 +103,13 @@ impl Rows {
         *self.items.lock().unwrap() = items;
     }
 
+    /// The tracker does not list it any more.
+    pub(crate) fn drop_ticket(&self, number: u32) {
+        let native_ref = format!("tracker#{number}");
+        self.items.lock().unwrap().retain(|item| item.native_ref != native_ref);
+        self.changed.notify_one();
+    }
+
     pub(crate) fn status(&self, action: &str) -> Option<BacklogStatus> {
         self.items.lock().unwrap().iter().find(|item| item.action == action).map(|item| item.status)
     }
@@ -112,6 +119,10 @@ impl Rows {
 impl Backlog for Rows {
     fn name(&self) -> &'static str {
         "rows"
+    }
+
+    fn holds_tickets(&self) -> bool {
+        true
     }
 
     async fn read(&self) -> Reading {

@@ -3,10 +3,10 @@
 use super::ground::{Ground, until};
 use super::rows::Rows;
 use std::sync::Arc;
-use strawboss_core::TaskId;
-use strawboss_core::backlog::BacklogStatus;
+use strawboss_core::backlog::{BacklogStatus, WriteBack};
 use strawboss_core::project::AgentMode;
 use strawboss_core::store::Store as _;
+use strawboss_core::{TaskId, TaskState};
 use strawboss_protocol::api::TaskView;
 use strawboss_protocol::supervisor::{End, Phase, ReportBody};
 
@@ -174,8 +174,74 @@ async fn of_every_run_that_ended_while_the_source_was_away_people_are_told_once_
     let told: Vec<_> = last.reports().map(|(status, report)| (status, report.run.clone())).collect();
     assert_eq!(last.status, BacklogStatus::Completed);
     assert_eq!(told, [(BacklogStatus::Blocked, first.clone()), (BacklogStatus::Completed, second)]);
-    let about_the_first = |write: &strawboss_core::backlog::WriteBack| write.reports().any(|(_, report)| report.run == first);
+    let about_the_first = |write: &WriteBack| write.reports().any(|(_, report)| report.run == first);
     assert_eq!(rows.writes().iter().filter(|write| about_the_first(write)).count(), 1);
+}
+
+/// A ticket's work is done and accepted.
+async fn completed(ground: &Ground, rows: &Rows) {
+    rows.ticket(1, "Mend it", false);
+    let (_, mut agent) = ground.work(&task(1), "work.txt").await;
+    agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
+    seen(ground, &task(1), "review").await;
+    ground.engine.review_approve(&task(1)).await.unwrap();
+    seen(ground, &task(1), "done").await;
+}
+
+async fn done_list(ground: &Ground) -> Vec<String> {
+    ground.engine.ticket_list(&[TaskState::Done]).await.unwrap().into_iter().map(|ticket| ticket.id).collect()
+}
+
+#[tokio::test]
+async fn a_completed_ticket_is_listed_also_when_its_tracker_does_not_list_it_any_more() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    completed(&ground, &rows).await;
+    rows.drop_ticket(1);
+    rows.ticket(2, "Another one", true);
+    seen(&ground, &task(2), "pending").await;
+    assert_eq!(done_list(&ground).await, ["WEB-1"]);
+    // Opened again, it is new work.
+    rows.ticket(1, "Mend it", false);
+    seen(&ground, &task(3), "running").await;
+    assert!(done_list(&ground).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_completed_ticket_can_be_removed_here_before_its_tracker_has_heard_of_it() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "Mend it", false);
+    until("the first write", async || rows.writes().pop()).await;
+    rows.set_deaf(true);
+    completed(&ground, &rows).await;
+    ground.engine.ticket_remove(&task(1)).await.unwrap();
+    assert!(done_list(&ground).await.is_empty());
+    rows.ticket(2, "Another one", true);
+    seen(&ground, &task(2), "pending").await;
+    rows.set_deaf(false);
+    ground.clock.forward(std::time::Duration::from_mins(2));
+    until("all is written", async || ground.store.outbox_list(10).await.unwrap().is_empty().then_some(())).await;
+    assert_eq!(rows.status("Mend it"), Some(BacklogStatus::Completed));
+    rows.ticket(3, "One more", true);
+    seen(&ground, &task(3), "pending").await;
+    assert_eq!(ground.engine.task_list(&Default::default()).await.unwrap().items.len(), 3, "nothing was made of it again");
+}
+
+#[tokio::test]
+async fn a_persons_summary_of_work_that_has_ended_is_kept_and_told() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "Mend it", false);
+    let (run, mut agent) = ground.work(&task(1), "work.txt").await;
+    agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
+    seen(&ground, &task(1), "review").await;
+    assert!(!ground.engine.ticket_complete(&task(1), " Mended.\n").await.unwrap());
+    assert!(ground.engine.ticket_complete(&task(1), "It is mended, says Ann.").await.unwrap());
+    assert_eq!(ground.run(&run).await.summary.as_deref(), Some("It is mended, says Ann."));
+    let told = |write: &WriteBack| write.report.as_ref().and_then(|report| report.summary.clone());
+    until("it is told", async || rows.writes().iter().filter_map(told).find(|said| said.contains("Ann"))).await;
+    seen(&ground, &task(1), "review").await;
 }
 
 #[tokio::test]
