@@ -18,7 +18,7 @@ pub(crate) async fn views(shared: &Shared, waiting: &[Message]) -> Result<Vec<So
     for view in &mut views {
         let refused = refused(shared, &view.name, waiting).await?;
         view.problems.truncate(PROBLEMS_SHOWN.saturating_sub(refused.len()));
-        view.problems.splice(0..0, refused);
+        view.problems.extend(refused);
     }
     Ok(views)
 }
