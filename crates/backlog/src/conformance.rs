@@ -123,6 +123,7 @@ fn write(item: &SourceItem, status: BacklogStatus, agent: &str) -> WriteBack {
         at: Timestamp(1_768_471_200_000),
         known: None,
         report: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -65,6 +65,7 @@ impl Place {
             at: Timestamp(1_768_471_200_000),
             known: None,
             report: None,
+            earlier: Vec::new(),
         };
         self.backlog.write_back(&[write]).await
     }

@@ -56,7 +56,15 @@ fn report(run: &str) -> Report {
 
 fn write(number: u64, status: BacklogStatus, report: Option<Report>) -> WriteBack {
     let native_ref = format!("github:{REPOSITORY}#{number}");
-    WriteBack { native_ref, status, agent: String::new(), at: Timestamp(1_768_471_200_000), known: None, report }
+    WriteBack {
+        native_ref,
+        status,
+        agent: String::new(),
+        at: Timestamp(1_768_471_200_000),
+        known: None,
+        report,
+        earlier: Vec::new(),
+    }
 }
 
 async fn put(backlog: &GithubBacklog, write: WriteBack) -> Result<WriteOutcome, WriteBackError> {

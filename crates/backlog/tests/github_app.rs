@@ -62,6 +62,7 @@ async fn an_app_reads_and_writes_with_one_token_until_that_ends() {
             at: Timestamp(1_768_471_200_000),
             known: None,
             report: Some(report),
+            earlier: Vec::new(),
         };
         for _ in 0..2 {
             assert_eq!(backlog.write_back(std::slice::from_ref(&write)).await, Ok(vec![WriteOutcome::Written]));

@@ -229,6 +229,7 @@ fn write(item: &SourceItem, status: BacklogStatus, known: Option<BacklogStatus>)
         at: Timestamp(1_768_471_200_000),
         known,
         report: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -55,6 +55,7 @@ fn write(id: u64, round: u64) -> WriteBack {
         at: Timestamp(1_768_471_200_000 + round as i64 * 1000),
         known: None,
         report: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -215,6 +215,15 @@ pub struct ReportedCheck {
     pub exit_code: Option<i32>,
 }
 
+/// A report that did not land before something newer was to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierReport {
+    /// What the row was to say with it.
+    pub status: BacklogStatus,
+    /// The report.
+    pub report: Report,
+}
+
 /// What is written back to a row. Each write says the whole truth of our columns, so writing twice is harmless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteBack {
@@ -233,6 +242,25 @@ pub struct WriteBack {
     /// When work ended: what a person should read about it, where the source has room for that.
     #[serde(default)]
     pub report: Option<Report>,
+    /// Of other runs what people could not be told yet, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierReport>,
+}
+
+impl WriteBack {
+    /// All that people should read, in the order in which it came to be: one report a run.
+    pub fn reports(&self) -> impl Iterator<Item = (BacklogStatus, &Report)> {
+        let newest = self.report.iter().map(|report| (self.status, report));
+        self.earlier.iter().map(|earlier| (earlier.status, &earlier.report)).chain(newest)
+    }
+
+    /// Takes over what this one, which it replaces before it landed, had to tell of other runs.
+    pub fn replace(&mut self, waiting: Self) {
+        let newest = waiting.report.map(|report| EarlierReport { status: waiting.status, report });
+        let about = self.report.as_ref().map(|report| report.run.clone());
+        let all = waiting.earlier.into_iter().chain(newest);
+        self.earlier = all.filter(|earlier| Some(&earlier.report.run) != about.as_ref()).collect();
+    }
 }
 
 /// What became of a write-back.
@@ -334,5 +362,54 @@ impl SourceLink {
     pub fn ticket_name(&self) -> Option<&str> {
         let by_tracker = || self.native_ref.split_once(':').map_or(self.native_ref.as_str(), |(_, name)| name);
         self.ticket.as_ref().map(|ticket| ticket.id.as_str()).or_else(|| self.is_ticket.then(by_tracker))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BacklogStatus, EarlierReport, Report, WriteBack};
+    use crate::{RunId, Timestamp};
+
+    fn write(status: BacklogStatus, run: Option<&str>) -> WriteBack {
+        let report = run.map(|run| Report {
+            run: RunId::parse(run).unwrap(),
+            outcome: None,
+            summary: None,
+            checks: Vec::new(),
+            branch: "strawboss/one-1".to_owned(),
+            commit: None,
+            cost_microusd: 0,
+            trouble: None,
+            link: None,
+        });
+        let (native_ref, agent) = ("id:1".to_owned(), String::new());
+        WriteBack { native_ref, status, agent, at: Timestamp(1), known: None, report, earlier: Vec::new() }
+    }
+
+    fn told(write: &WriteBack) -> Vec<(BacklogStatus, &str)> {
+        write.reports().map(|(status, report)| (status, report.run.as_str())).collect()
+    }
+
+    #[test]
+    fn a_write_that_takes_anothers_place_tells_of_each_run_once_and_in_order() {
+        use BacklogStatus as S;
+        let mut all = write(S::Blocked, Some("one-1.1"));
+        for (status, run) in [(S::InProgress, None), (S::InReview, Some("one-1.2")), (S::Completed, Some("one-1.2"))] {
+            let mut next = write(status, run);
+            next.replace(all);
+            all = next;
+        }
+        assert_eq!((all.status, told(&all)), (S::Completed, vec![(S::Blocked, "one-1.1"), (S::Completed, "one-1.2")]));
+    }
+
+    #[test]
+    fn what_was_stored_before_there_were_earlier_reports_is_read() {
+        let before = write(BacklogStatus::Blocked, Some("one-1.1"));
+        let text = serde_json::to_string(&before).unwrap();
+        assert!(!text.contains("earlier"), "{text}");
+        assert_eq!(serde_json::from_str::<WriteBack>(&text).unwrap(), before);
+        let report = before.report.clone().unwrap();
+        let after = WriteBack { earlier: vec![EarlierReport { status: BacklogStatus::Blocked, report }], ..before };
+        assert_eq!(serde_json::from_str::<WriteBack>(&serde_json::to_string(&after).unwrap()).unwrap(), after);
     }
 }

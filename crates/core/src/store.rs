@@ -246,6 +246,8 @@ pub trait Store: Send + Sync {
     async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<Message>, StoreError>;
     /// Messages that wait, due or not.
     async fn outbox_list(&self, limit: u32) -> Result<Vec<Message>, StoreError>;
+    /// Those of one key.
+    async fn outbox_list_by_key(&self, key: &str) -> Result<Vec<Message>, StoreError>;
     /// Notes that a message failed and when it is tried again.
     async fn outbox_failed(&self, id: i64, error: &str, due_at: Timestamp) -> Result<(), StoreError>;
     /// Adds a token.
@@ -266,6 +268,8 @@ pub trait Store: Send + Sync {
     async fn account_remove(&self, username: &str) -> Result<bool, StoreError>;
     /// A value of the installation (its id, for one), set once: gives back what is there.
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError>;
+    /// Removes such a value, so that it can be set anew; false when there is none.
+    async fn setting_remove(&self, key: &str) -> Result<bool, StoreError>;
     /// What people call this kind of store: `sqlite`.
     fn kind(&self) -> &'static str;
     /// Whether it answers and can be written now.

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::error::Refused;
 use crate::queries::{load_run, load_task};
 use crate::shared::lock;
-use crate::{cause, drive, figures, landing, rescue};
+use crate::{cause, drive, figures, landing, rescue, tickets};
 use strawboss_core::project::AgentMode;
 use strawboss_core::run::{Run, StopReason};
 use strawboss_core::store::ChangeSet;
@@ -16,11 +16,11 @@ use strawboss_protocol::api::{NewTask, RunDetail, TaskView};
 use strawboss_protocol::supervisor::ToSupervisor;
 
 /// The longest text of a task, a comment or a reason, in bytes.
-const TEXT_LIMIT: usize = 256 * 1024;
+pub(crate) const TEXT_LIMIT: usize = 256 * 1024;
 /// The longest line for an agent, in bytes.
 const SAY_LIMIT: usize = 16 * 1024;
 
-fn text(what: &str, text: &str, limit: usize) -> Result<String, Refused> {
+pub(crate) fn text(what: &str, text: &str, limit: usize) -> Result<String, Refused> {
     let trimmed = text.trim();
     if trimmed.is_empty() || trimmed.len() > limit || trimmed.contains('\0') {
         return Err(Refused::invalid(format!("{what} must be 1 to {limit} bytes of text."), "Send it again within that."));
@@ -61,7 +61,7 @@ pub(crate) fn blank_task(id: TaskId, project: ProjectName, action: String, now: 
     }
 }
 
-fn on_its_way(id: &TaskId) -> Refused {
+pub(crate) fn on_its_way(id: &TaskId) -> Refused {
     Refused::conflict(
         format!("The work of {id} is on its way into its target at this moment."),
         format!("See how that went with `strawboss task show {id}`."),
@@ -154,30 +154,38 @@ impl Engine {
         self.task(&id).await
     }
 
-    /// Lets an agent start on a pending task. Whoever approves a ticket is there and sits beside it, unless somebody says
-    /// otherwise: the person now, or its project.
+    /// Lets an agent start on a pending task, in this mode if one is given.
     pub async fn task_approve(&self, id: &TaskId, mode: Option<AgentMode>) -> Result<TaskView, Refused> {
         let now = self.shared.now();
-        let catalog = self.shared.catalog();
-        let mut ticket = false;
-        let approved = self.task_change(id, |task| {
-            task.approve(now)?;
-            let said = catalog.projects.get(&task.project).is_some_and(|project| project.mode.is_some());
-            ticket = task.is_ticket();
-            task.mode = mode.or(task.mode).or_else(|| (ticket && !said).then_some(AgentMode::Interactive));
-            Ok(())
-        });
-        let approved = approved.await?;
-        if ticket {
-            figures::ticket_approved();
-        }
-        Ok(approved)
+        self.task_admit(id, mode, |task| Ok(task.approve(now)?)).await
     }
 
     /// Queues a task that is paused, pending, blocked or cancelled; a paused one goes on with its agent's session.
     pub async fn task_start(&self, id: &TaskId) -> Result<TaskView, Refused> {
         let now = self.shared.now();
-        self.task_change(id, |task| Ok(task.queue(now)?)).await
+        self.task_admit(id, None, |task| Ok(task.queue(now)?)).await
+    }
+
+    /// A transition that approves of a task which waits for that.
+    async fn task_admit(
+        &self,
+        id: &TaskId,
+        mode: Option<AgentMode>,
+        transition: impl FnOnce(&mut Task) -> Result<(), Refused>,
+    ) -> Result<TaskView, Refused> {
+        let catalog = self.shared.catalog();
+        let mut is_ticket = false;
+        let admitted = self.task_change(id, |task| {
+            let waited = task.state == TaskState::Pending;
+            transition(task)?;
+            is_ticket = waited && tickets::approved(task, mode, &catalog);
+            Ok(())
+        });
+        let admitted = admitted.await?;
+        if is_ticket {
+            figures::ticket_approved();
+        }
+        Ok(admitted)
     }
 
     /// Stops its run (work saved), or takes it out of the queue: paused.

@@ -37,6 +37,7 @@ mod scheduler;
 mod session;
 mod shared;
 mod shells;
+mod sources;
 mod supervise;
 mod sync;
 mod tickets;

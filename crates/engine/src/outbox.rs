@@ -1,7 +1,7 @@
 //! Carries out what followed from state changes: write-backs to backlogs, until they land.
 
 use crate::shared::{CLOSE, Close, Shared, WRITE_BACK, message_key};
-use crate::{fault, figures};
+use crate::{fault, figures, sources};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,8 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
             .iter()
             .map(|(message, write)| WriteBack { known: known.get(&message.key).map(|known| known.status), ..write.clone() })
             .collect();
+        // People see what is wrong, and that it is so no longer.
+        let mut has_news = messages.iter().any(|(message, _)| message.failures > 0);
         let is_ticket = |message: &Message| known.get(&message.key).is_some_and(|known| known.is_ticket);
         match backlog.backlog.write_back(&writes).await {
             Ok(outcomes) => {
@@ -82,6 +84,7 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
                     if let WriteOutcome::Refused(why) = outcome {
                         tracing::warn!(source, why, "a write-back to the backlog was refused; it is tried again");
                         failed(shared, message, why).await?;
+                        has_news = true;
                     }
                 }
                 landed(shared, &source, &messages, &outcomes).await?;
@@ -94,7 +97,11 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
                     }
                     failed(shared, message, &error.to_string()).await?;
                 }
+                has_news = true;
             }
+        }
+        if has_news {
+            sources::announce(shared, &source).await?;
         }
     }
     if !delivered.is_empty() {

@@ -48,6 +48,11 @@ async fn outline(shared: &Shared, task: &Task) -> Result<(SourceLink, Outline), 
     Ok((link, outline))
 }
 
+/// Whether a task is a phase of a plan. What cannot be read now says no.
+pub(crate) async fn has_phase(shared: &Shared, task: &Task) -> bool {
+    outline(shared, task).await.is_ok()
+}
+
 /// The tasks that are done with a run's accepted work, as it is committed. What is being worked on, or is over, stays.
 pub(crate) async fn done_along(shared: &Shared, task: &Task, run: &Run) -> Result<Vec<Task>, StoreError> {
     let Some(link) = task.source.as_ref().filter(|_| !run.phases_done.is_empty()) else { return Ok(Vec::new()) };

@@ -6,7 +6,7 @@ use crate::events::Events;
 use crate::git::{diff, mirror};
 use crate::session::Viewer;
 use crate::shared::{Shared, lock};
-use crate::views;
+use crate::{sources, views};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use strawboss_core::run::Run;
@@ -64,8 +64,7 @@ impl Engine {
     pub async fn status(&self) -> Result<StatusView, Refused> {
         let shared = &self.shared;
         let store = &shared.parts.store;
-        let mut sources: Vec<_> = lock(&shared.sources).values().cloned().collect();
-        sources.sort_by(|a, b| a.name.cmp(&b.name));
+        let waiting = store.outbox_list(u32::MAX).await?;
         let now = shared.now().0;
         let mut parts = self.parts();
         let mut part =
@@ -85,7 +84,7 @@ impl Engine {
             store: store_part,
             engine,
             gateway,
-            sources,
+            sources: sources::views(shared, &waiting).await?,
             tasks: store
                 .task_counts()
                 .await?
@@ -95,7 +94,7 @@ impl Engine {
             live_runs: u32::try_from(live.len()).unwrap_or(u32::MAX),
             asking: live.iter().filter(|run| run.open_question().is_some()).map(|run| run.id.to_string()).collect(),
             slots: shared.slots(),
-            outbox_waiting: u32::try_from(store.outbox_list(u32::MAX).await?.len()).unwrap_or(u32::MAX),
+            outbox_waiting: u32::try_from(waiting.len()).unwrap_or(u32::MAX),
             paused,
         })
     }

@@ -278,25 +278,35 @@ impl Shared {
     }
 
     /// The message that writes a task's state back to its row, if it has one.
-    fn write_back(&self, task: &Task, run: Option<&Run>, now: Timestamp) -> Option<NewMessage> {
-        let link = task.source.as_ref().filter(|link| !link.detached)?;
+    async fn write_back(&self, task: &Task, run: Option<&Run>, now: Timestamp) -> Result<Option<NewMessage>, StoreError> {
+        let Some(link) = task.source.as_ref().filter(|link| !link.detached) else { return Ok(None) };
+        let key = message_key(&link.source, &link.native_ref);
         let word = run.map(|run| run.agent.word());
         let agent = match (&task.block, &task.run) {
             (Some(block), _) => format!("blocked: {}", block.message),
             (None, Some(run)) => format!("{} ({run})", word.or(task.agent.as_deref()).unwrap_or("agent")),
             (None, None) => String::new(),
         };
-        let write = WriteBack {
+        let mut write = WriteBack {
             native_ref: link.native_ref.clone(),
             status: self.backlog_status(task),
             agent,
             at: now,
             known: None,
             report: run.and_then(|run| self.report(task, run)),
+            earlier: Vec::new(),
         };
+        // Rows of tables have no room for reports.
+        if link.is_ticket {
+            let waiting =
+                self.parts.store.outbox_list_by_key(&key).await?.into_iter().find(|waiting| waiting.topic == WRITE_BACK);
+            if let Some(waiting) = waiting.and_then(|waiting| serde_json::from_str(&waiting.payload).ok()) {
+                write.replace(waiting);
+            }
+        }
         // The type has no map with keys that are not strings, so it always has a JSON form.
-        let payload = serde_json::to_string(&write).ok()?;
-        Some(NewMessage { key: message_key(&link.source, &link.native_ref), topic: WRITE_BACK.to_owned(), payload, at: now })
+        let payload = serde_json::to_string(&write).ok();
+        Ok(payload.map(|payload| NewMessage { key, topic: WRITE_BACK.to_owned(), payload, at: now }))
     }
 }
 
@@ -340,7 +350,7 @@ impl Writer<'_> {
             let differs = task.source.as_ref().is_some_and(|link| link.row_status != self.shared.backlog_status(task));
             let waiting_write = task.version > 0;
             if differs || waiting_write {
-                changes.outbox.extend(self.shared.write_back(task, run.as_ref(), now));
+                changes.outbox.extend(self.shared.write_back(task, run.as_ref(), now).await?);
             }
         }
         self.shared.parts.store.commit(&changes).await?;

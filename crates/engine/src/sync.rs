@@ -6,21 +6,19 @@
 mod links;
 
 use crate::config::Source;
-use crate::shared::{Shared, lock, message_key};
-use crate::{drive, outbox, proposing};
+use crate::shared::{Shared, WRITE_BACK, lock, message_key};
+use crate::sources::{self, PROBLEMS_SHOWN};
+use crate::{drive, figures, outbox, proposing, tickets};
 use links::Links;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use strawboss_core::backlog::{BacklogStatus, Reading, SourceItem, SourceLink, SourceProblem};
+use strawboss_core::backlog::{BacklogStatus, Reading, SourceItem, SourceLink, SourceProblem, WriteBack};
 use strawboss_core::project::Approval;
 use strawboss_core::run::StopReason;
-use strawboss_core::store::{ChangeSet, StoreError};
+use strawboss_core::store::{ChangeSet, Message, StoreError};
 use strawboss_core::task::Task;
 use strawboss_core::{BlockCode, BlockReason, RunId, TaskId, TaskState, Timestamp};
 use strawboss_protocol::api::{ProblemView, SourceView};
-
-/// How many problems of a source are shown.
-const PROBLEMS_SHOWN: usize = 200;
 
 /// Follows a source until the engine stops.
 pub(crate) async fn follow(shared: Arc<Shared>, source: Source) {
@@ -69,18 +67,21 @@ pub(crate) async fn look(shared: &Arc<Shared>, source: &Source) -> Result<(), St
             problems: problems.iter().take(PROBLEMS_SHOWN).map(problem).collect(),
         },
         Reading::Unreadable { problem: unreadable } => {
-            let (items, since) =
-                lock(&shared.sources).get(&name).map_or((0, None), |seen| (seen.items, seen.since.filter(|_| !seen.readable)));
+            let items = lock(&shared.sources).get(&name).map_or(0, |seen| seen.items);
             SourceView {
                 name: name.clone(),
                 readable: false,
-                since: since.or(Some(shared.now().0)),
+                since: Some(sources::down_since(shared, &name).await?),
                 looked_at: Some(shared.now().0),
                 items,
                 problems: vec![problem(unreadable)],
             }
         }
     };
+    let was_readable = lock(&shared.sources).get(&name).is_some_and(|seen| seen.readable);
+    if view.readable && !was_readable {
+        sources::is_back(shared, &name).await?;
+    }
     let before = lock(&shared.sources).insert(name.clone(), view.clone());
     if before
         .as_ref()
@@ -89,7 +90,7 @@ pub(crate) async fn look(shared: &Arc<Shared>, source: &Source) -> Result<(), St
         for problem in &view.problems {
             tracing::warn!(source = name, line = problem.line, column = problem.column, "{}", problem.message);
         }
-        shared.bus.source(view);
+        sources::announce(shared, &name).await?;
     }
     match reading {
         Reading::Items { items, problems } => {
@@ -105,6 +106,8 @@ pub(crate) async fn look(shared: &Arc<Shared>, source: &Source) -> Result<(), St
 struct Plan {
     changes: ChangeSet,
     stops: Vec<(RunId, StopReason)>,
+    /// How many tickets a person approved of there.
+    approved: u32,
 }
 
 impl Plan {
@@ -123,8 +126,9 @@ async fn apply(
     let name = source.backlog.name().to_owned();
     let writer = shared.write().await;
     let now = shared.now();
-    let waiting: HashMap<String, i64> =
-        shared.parts.store.outbox_list(u32::MAX).await?.into_iter().map(|message| (message.key, message.id)).collect();
+    let messages = shared.parts.store.outbox_list(u32::MAX).await?;
+    let completing = completing(&messages);
+    let waiting: HashMap<String, i64> = messages.into_iter().map(|message| (message.key, message.id)).collect();
     let mut known: HashMap<String, Task> = HashMap::new();
     for task in shared.parts.store.task_list_by_source(&name).await? {
         if let Some(link) = &task.source {
@@ -136,6 +140,8 @@ async fn apply(
     let mut fresh: Vec<SourceItem> = Vec::new();
     for item in items {
         match known.remove(&item.native_ref) {
+            // It was taken out of the lists here before it says there that it is completed.
+            None if item.is_ticket && completing.contains(&message_key(&name, &item.native_ref)) => {}
             None => fresh.push(item),
             // What a person set while its work is being merged is looked at again when that is done.
             Some(task) if lock(&shared.moving).contains(&task.id) || unknown.contains(&task.id) => {}
@@ -194,11 +200,21 @@ async fn apply(
     // The stops belong to the same transaction: once the rows are known to say so, nobody would ask for them again.
     writer.commit(plan.changes).await?;
     drop(writer);
+    (0..plan.approved).for_each(|_| figures::ticket_approved());
     for run in &stopped {
         shared.wake(run);
     }
     outbox::wake(shared);
     Ok(())
+}
+
+/// The keys of the rows that are about to say Completed.
+fn completing(messages: &[Message]) -> HashSet<String> {
+    let is_one = |message: &&Message| {
+        let write = serde_json::from_str::<WriteBack>(&message.payload);
+        message.topic == WRITE_BACK && write.is_ok_and(|write| write.status == BacklogStatus::Completed)
+    };
+    messages.iter().filter(is_one).map(|message| message.key.clone()).collect()
 }
 
 /// Tasks whose rows are not in the reading.
@@ -329,8 +345,12 @@ fn detach(plan: &mut Plan, mut task: Task) {
     plan.write(task);
 }
 
-/// A task's row went: its run stops with its work saved, and it is withdrawn.
+/// A task's row went: its run stops with its work saved, and it is withdrawn. A ticket that was completed stays in the list of
+/// those: trackers pass over what is closed.
 fn gone(plan: &mut Plan, mut task: Task, now: Timestamp) {
+    if task.is_ticket() && task.state == TaskState::Done {
+        return;
+    }
     if let (TaskState::Running, Some(run)) = (task.state, &task.run) {
         plan.stops.push((run.clone(), StopReason::Withdrawn));
     } else if !task.state.is_over() && task.cancel(now).is_err() {
@@ -373,7 +393,11 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
             BacklogStatus::Pending | BacklogStatus::Queued => {
                 let waits_for_approval = task.state == TaskState::Pending && status == BacklogStatus::Pending;
                 if !waits_for_approval && matches!(task.state, TaskState::Pending | TaskState::Paused | TaskState::Blocked) {
+                    let waited = task.state == TaskState::Pending;
                     moved(task.queue(now), &task.id);
+                    if waited && task.state == TaskState::Queued {
+                        plan.approved += u32::from(tickets::approved(&mut task, None, &shared.catalog()));
+                    }
                 }
             }
             BacklogStatus::Blocked => match (task.state, task.run.clone()) {

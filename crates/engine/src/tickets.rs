@@ -1,14 +1,16 @@
 //! Tickets: tasks that people discuss where they come from, by the names that they have there.
 
+use crate::commands::{TEXT_LIMIT, on_its_way, text};
 use crate::drive;
 use crate::engine::Engine;
 use crate::error::Refused;
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
 use std::time::Duration;
 use strawboss_core::backlog::{BacklogStatus, TicketTrigger};
-use strawboss_core::project::AgentMode;
+use strawboss_core::project::{AgentMode, Catalog};
 use strawboss_core::run::StopReason;
-use strawboss_core::{RunId, Task, TaskId, TaskState, Timestamp};
+use strawboss_core::store::ChangeSet;
+use strawboss_core::{RunId, RunState, Task, TaskId, TaskState, Timestamp};
 use strawboss_protocol::api::TaskView;
 
 /// A ticket and how it stands.
@@ -58,6 +60,15 @@ impl TicketCounts {
             TaskState::Blocked | TaskState::Cancelled => {}
         }
     }
+}
+
+/// A person approved of a task, wherever they said so: whoever approves of a ticket is there and sits beside it, unless
+/// somebody says otherwise, that person now (`mode`) or its project. Whether it is one.
+pub(crate) fn approved(task: &mut Task, mode: Option<AgentMode>, catalog: &Catalog) -> bool {
+    let is_ticket = task.is_ticket();
+    let said = catalog.projects.get(&task.project).is_some_and(|project| project.mode.is_some());
+    task.mode = mode.or(task.mode).or_else(|| (is_ticket && !said).then_some(AgentMode::Interactive));
+    is_ticket
 }
 
 async fn tickets(shared: &Shared) -> Result<Vec<Task>, Refused> {
@@ -144,8 +155,12 @@ impl Engine {
         }
     }
 
-    /// A person says that a ticket's task is complete: its agent is ended and its work goes the way of all work.
-    pub async fn ticket_complete(&self, task: &TaskId, summary: &str) -> Result<TaskView, Refused> {
+    /// A person says that a ticket's task is complete: its agent is ended and its work goes the way of all work. Of work that
+    /// has ended the summary is kept. True: people are still to be told of it.
+    pub async fn ticket_complete(&self, task: &TaskId, summary: &str) -> Result<bool, Refused> {
+        if let Some(is_new) = self.summary_keep(task, summary).await? {
+            return Ok(is_new);
+        }
         let view = self.task(task).await?;
         let run = view.run.as_ref().filter(|_| view.state == TaskState::Running);
         let Some(run) = run else {
@@ -162,7 +177,46 @@ impl Engine {
         }
         let id = RunId::parse(&run.id).map_err(|error| Refused::Internal(error.to_string()))?;
         self.run_say(&id, format!("/complete {}", summary.trim()).trim_end()).await?;
-        self.task(task).await
+        Ok(true)
+    }
+
+    /// Keeps a person's summary of work that has ended, and has it told; whether it is another than there was. None: the work
+    /// has not ended, or there is none.
+    async fn summary_keep(&self, task: &TaskId, summary: &str) -> Result<Option<bool>, Refused> {
+        let shared = &self.shared;
+        let writer = shared.write().await;
+        let Some((task, Some(mut run))) = writer.task_with_run(task).await? else { return Ok(None) };
+        let is_checked = task.state == TaskState::Running && run.state == RunState::Checking;
+        if !is_checked && !matches!(task.state, TaskState::Review | TaskState::Done) {
+            return Ok(None);
+        }
+        if summary.trim().is_empty() || run.summary.as_deref() == Some(summary.trim()) {
+            return Ok(Some(false));
+        }
+        run.summary = Some(text("A summary", summary, TEXT_LIMIT)?);
+        if lock(&shared.landing).contains(&task.id) {
+            return Err(on_its_way(&task.id));
+        }
+        // What is being checked is told of when that is over.
+        let tasks = if is_checked { Vec::new() } else { vec![task] };
+        writer.commit(ChangeSet { tasks, runs: vec![run], ..ChangeSet::default() }).await?;
+        Ok(Some(true))
+    }
+
+    /// Withdraws a ticket's task; one that is done is let go, so that no list of tickets has it any more.
+    pub async fn ticket_remove(&self, id: &TaskId) -> Result<TaskView, Refused> {
+        let writer = self.shared.write().await;
+        let done = writer.task_with_run(id).await?.map(|(task, _)| task).filter(|task| task.state == TaskState::Done);
+        let Some(mut task) = done else {
+            drop(writer);
+            return self.task_withdraw(id).await;
+        };
+        if let Some(link) = &mut task.source {
+            link.detached = true;
+        }
+        writer.commit(ChangeSet { tasks: vec![task], ..ChangeSet::default() }).await?;
+        drop(writer);
+        self.task(id).await
     }
 
     /// Withdraws a task: its run stops with its work saved, and nobody works on it until somebody starts it again.

@@ -334,15 +334,14 @@ impl Step for SetAccount<'_> {
     }
 }
 
-/// Removes an account; false when there is none of that name.
-pub(crate) struct RemoveAccount<'a>(pub(crate) &'a str);
+/// Removes a setting; false when there is none of that name.
+pub(crate) struct RemoveSetting<'a>(pub(crate) &'a str);
 
-impl Step for RemoveAccount<'_> {
+impl Step for RemoveSetting<'_> {
     type Value = bool;
 
     async fn take(&self, connection: &mut AnyConnection) -> Result<bool, Failure> {
-        let name = format!("{ACCOUNT}{}", self.0);
-        let removed = sqlx::query("DELETE FROM settings WHERE name = $1").bind(name).execute(&mut *connection).await?;
+        let removed = sqlx::query("DELETE FROM settings WHERE name = $1").bind(self.0).execute(&mut *connection).await?;
         Ok(removed.rows_affected() > 0)
     }
 }

@@ -1,7 +1,7 @@
 //! The store's port: what is asked of it.
 
 use crate::commit::{
-    ACCOUNT, AddAccount, AddToken, Beat, InitSetting, NextNumbers, NoteFailure, RemoveAccount, RemoveToken, SetAccount,
+    ACCOUNT, AddAccount, AddToken, Beat, InitSetting, NextNumbers, NoteFailure, RemoveSetting, RemoveToken, SetAccount,
 };
 use crate::entity::{Entity, from_row};
 use crate::error::Failure;
@@ -290,6 +290,11 @@ impl Store for SqlStore {
         self.messages(sqlx::query(text).bind(i64::from(limit))).await
     }
 
+    async fn outbox_list_by_key(&self, key: &str) -> Result<Vec<Message>, StoreError> {
+        let text = "SELECT id, key, topic, payload, at, due_at, failures, last_error FROM outbox WHERE key = $1 ORDER BY id";
+        self.messages(sqlx::query(text).bind(key)).await
+    }
+
     async fn outbox_failed(&self, id: i64, error: &str, due_at: Timestamp) -> Result<(), StoreError> {
         self.transact(NoteFailure { message: id, error, due_at }).await
     }
@@ -336,11 +341,15 @@ impl Store for SqlStore {
     }
 
     async fn account_remove(&self, username: &str) -> Result<bool, StoreError> {
-        self.transact(RemoveAccount(username)).await
+        self.transact(RemoveSetting(&format!("{ACCOUNT}{username}"))).await
     }
 
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError> {
         self.transact(InitSetting { name: key, value }).await
+    }
+
+    async fn setting_remove(&self, key: &str) -> Result<bool, StoreError> {
+        self.transact(RemoveSetting(key)).await
     }
 
     fn kind(&self) -> &'static str {

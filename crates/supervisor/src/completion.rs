@@ -84,6 +84,10 @@ mod tests {
         std::fs::write(&file, "All is well.\n").unwrap();
         assert_eq!(completion.take().as_deref(), Some("All is well."));
         assert_eq!(completion.take(), None);
+        let named = Completion::of(&["web-1".to_owned(), "acme/app#12".to_owned(), "WEB-12".to_owned()], temp.path());
+        assert_eq!((named.files.len(), named.file()), (2, file.clone()), "what is no file's name is left out");
+        std::fs::write(temp.path().join("completion-WEB-12.txt"), "By the ticket's name.").unwrap();
+        assert_eq!(named.take().as_deref(), Some("By the ticket's name."));
         symlink("/etc/hostname", &file).unwrap();
         assert_eq!(completion.take(), None, "no link is followed");
         completion.clear();

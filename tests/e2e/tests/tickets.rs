@@ -15,6 +15,11 @@ rules:
     turns:
       - tools: [{ name: Bash, input: { description: Write, command: "echo hello > greeting.txt" } }]
       - text: The greeting says hello.
+  - name: the greeting, with a word on it
+    when: { prompt: Greet and say so }
+    turns:
+      - tools: [{ name: Bash, input: { description: Write, command: "echo hello > greeting.txt; echo 'It greets \"everybody\".' > /tmp/completion-WEB-1.txt" } }]
+      - text: The greeting says hello, and so do I.
 "#;
 
 fn world(plane: &Plane, runner: RunnerKind, review: &str) -> Result<(World, Repository)> {
@@ -87,7 +92,9 @@ async fn the_whole_way(runner: RunnerKind) -> Result<()> {
     ensure!(session.starts_with("claude-WEB-1-") && session.len() == "claude-WEB-1-20270104-093000".len(), "{session}");
     ensure!(world.call("POST", "/api/approve/WEB-1", None).await?.0 == 404, "it does not wait any more");
     let mut terminal = world.attach_old(&session).await?;
-    ensure!(terminal.next().await?["type"] == "ready");
+    ensure!(terminal.next().await? == json!({ "type": "ready", "sessionId": session }));
+    let (_, sessions) = world.call("GET", "/api/sessions", None).await?;
+    ensure!(sessions["sessions"][0]["sessionId"] == session.as_str(), "{sessions}");
     terminal.send(json!({ "type": "resize", "cols": 100, "rows": 30 })).await?;
     terminal.until_shown("hello.").await?;
     until_it_waits(&world).await?;
@@ -112,6 +119,34 @@ async fn a_ticket_goes_the_whole_way_in_a_container() -> Result<()> {
 #[tokio::test]
 async fn a_ticket_goes_the_whole_way_as_a_process() -> Result<()> {
     the_whole_way(RunnerKind::Process).await
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_approved_by_the_command_line_opens_beside_its_person() -> Result<()> {
+    let plane = Plane::start().await?;
+    let (mut world, repository) = world(&plane, RunnerKind::Docker, "auto")?;
+    let ticket = plane.create("Write the greeting", "");
+    world.start().await?;
+    until_listed(&world, "/api/pending-tickets").await?;
+    world.done(&["task", "approve", "one-1"])?;
+    let run = until_it_waits(&world).await?;
+    let detail = world.get(&format!("/api/v1/runs/{run}")).await?;
+    ensure!(detail["run"]["mode"] == "interactive", "{detail}");
+    world.done(&["run", "say", &run, "/complete It greets \"everybody\"."])?;
+    was_done_once(&world, &plane, &ticket, &repository).await?;
+    world.stop().await
+}
+
+#[tokio::test]
+async fn a_ticket_is_completed_by_the_file_that_bears_its_name() -> Result<()> {
+    let plane = Plane::start().await?;
+    let (mut world, repository) = world(&plane, RunnerKind::Docker, "auto")?;
+    let ticket = plane.create("Greet and say so", "");
+    world.start().await?;
+    until_listed(&world, "/api/pending-tickets").await?;
+    world.done(&["task", "approve", "one-1"])?;
+    was_done_once(&world, &plane, &ticket, &repository).await?;
+    world.stop().await
 }
 
 #[tokio::test]

@@ -159,6 +159,7 @@ mod tests {
                 at: Timestamp(1_768_471_200_123),
                 known: None,
                 report: None,
+                earlier: Vec::new(),
             })
             .collect();
         let edited = apply(&document, &columns, &listing, &writes).unwrap();
@@ -223,6 +224,7 @@ mod tests {
             at: Timestamp(0),
             known: None,
             report: None,
+            earlier: Vec::new(),
         };
         let edited = apply(&document, &columns, &list(&document, &columns), &[gone]).unwrap();
         assert_eq!(edited.outcomes, [WriteOutcome::RowGone]);

@@ -85,6 +85,7 @@ fn completed(native_ref: &str) -> WriteBack {
         at: Timestamp(1_768_471_200_000),
         known: None,
         report: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -25,8 +25,8 @@ impl GithubBacklog {
         if Self::overtaken(write.known, self.labels.status(&issue), write.status) {
             return Ok(WriteOutcome::Overtaken);
         }
-        if let Some(report) = &write.report {
-            self.tell(&issue, write.status, report).await?;
+        for (status, report) in write.reports() {
+            self.tell(&issue, status, report).await?;
         }
         // What a person closed stays so where completing does not close.
         let closed = write.status == BacklogStatus::Completed && (self.config.done_close || issue.is_closed());

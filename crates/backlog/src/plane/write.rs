@@ -34,8 +34,8 @@ impl PlaneBacklog {
         if write.known.is_some_and(|known| known != stands && write.status != stands) {
             return Ok(WriteOutcome::Overtaken);
         }
-        if let Some(report) = &write.report {
-            self.tell(&project, &ticket, write.status, report).await?;
+        for (status, report) in write.reports() {
+            self.tell(&project, &ticket, status, report).await?;
         }
         let wanted = self.wanted_state(&ticket, &states, write)?;
         let stand = Stand { state: wanted.clone(), status: write.status };

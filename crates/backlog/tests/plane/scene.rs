@@ -88,7 +88,15 @@ pub(crate) fn report(run: &str) -> Report {
 
 pub(crate) fn write(id: &str, status: BacklogStatus, report: Option<Report>) -> WriteBack {
     let native_ref = format!("plane:{WORKSPACE}/{id}");
-    WriteBack { native_ref, status, agent: String::new(), at: Timestamp(1_768_471_200_000), known: None, report }
+    WriteBack {
+        native_ref,
+        status,
+        agent: String::new(),
+        at: Timestamp(1_768_471_200_000),
+        known: None,
+        report,
+        earlier: Vec::new(),
+    }
 }
 
 pub(crate) async fn put(backlog: &PlaneBacklog, write: WriteBack) -> Result<WriteOutcome, WriteBackError> {

@@ -107,6 +107,7 @@ fn write(native_ref: &str, status: BacklogStatus) -> WriteBack {
         at: Timestamp(1_768_471_200_000),
         known: None,
         report: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -10,12 +10,13 @@ use crate::shared::Shared;
 use crate::{fault, prompt, questions, shells};
 use std::sync::Arc;
 use std::time::Duration;
+use strawboss_core::backlog::SourceLink;
 use strawboss_core::policy;
 use strawboss_core::project::AgentKind;
 use strawboss_core::run::{Run, StopReason};
 use strawboss_core::runner::{Purpose, SandboxVolume};
 use strawboss_core::store::ChangeSet;
-use strawboss_core::{BlockCode, BlockReason, RunState, Timestamp};
+use strawboss_core::{BlockCode, BlockReason, RunState, Task, Timestamp};
 use strawboss_protocol::supervisor::{AgentOrders, End, GitOrders, Orders, ToSupervisor};
 use tokio::sync::Notify;
 
@@ -168,7 +169,7 @@ async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
         gateway: (kind == AgentKind::Claude).then(|| "/gateway/anthropic".to_owned()),
         title: prompt::title(&run.prompt),
         mode,
-        completion: vec![task.id.to_string()],
+        completion: completion_names(task),
         session: run.session,
     };
     let plan = Plan {
@@ -205,6 +206,13 @@ async fn raise(shared: &Arc<Shared>, work: &Work) -> Result<Raised, StepError> {
         terminal: TERMINAL,
     };
     Ok(sandbox::raise(shared, plan, make).await?)
+}
+
+/// The names under which people may say that a task is complete: its key, and what its ticket is called where that can be part
+/// of a file's name.
+fn completion_names(task: &Task) -> Vec<String> {
+    let ticket = task.source.as_ref().and_then(SourceLink::ticket_name);
+    [task.id.as_str()].into_iter().chain(ticket).map(str::to_owned).collect()
 }
 
 /// What is left of the questions of the last run before this one whose agent was at work.

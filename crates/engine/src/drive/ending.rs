@@ -4,7 +4,7 @@ use super::agent::Failure;
 use super::{StepError, Work};
 use crate::rescue::{self, Saved};
 use crate::shared::{Shared, Writer};
-use crate::{fault, figures, landing, metering, prompt, sandbox};
+use crate::{fault, figures, landing, metering, plans, prompt, sandbox};
 use std::sync::Arc;
 use strawboss_core::policy::BACKOFF_LIMIT_MS;
 use strawboss_core::project::ReviewMode;
@@ -148,16 +148,19 @@ pub(super) async fn checked(shared: &Arc<Shared>, work: &Work, head: &str, resul
     let outcome = if red.is_empty() { RunOutcome::Succeeded } else { RunOutcome::Failed };
     let detail = (!red.is_empty()).then(|| format!("These checks failed: {}.", red.join(", ")));
     let project = &work.project;
+    let changed = work.run.base_commit.as_deref() != Some(head);
+    // An agent that did nothing is not done with its task because what was green is green. A phase may ask for nothing but
+    // that: what its checks say then is its work.
+    let is_work = changed || (!results.is_empty() && plans::has_phase(shared, &work.task).await);
     let note = |run: &mut Run| {
         run.checks = results;
         run.checked_commit = Some(head.to_owned());
     };
     end(shared, work, outcome, detail, Saved::default(), note, |run, task, now| {
         task.submit(now)?;
-        let changed = run.head_commit != run.base_commit;
         match project.review {
             // Green checks say nothing of phases that the run was not made for: a person looks at those.
-            ReviewMode::Auto if run.is_green() && changed && run.phases_done.is_empty() => run.approved_at = Some(now),
+            ReviewMode::Auto if run.is_green() && is_work && run.phases_done.is_empty() => run.approved_at = Some(now),
             ReviewMode::Auto | ReviewMode::PullRequest if !run.is_green() && task.sent_back + 1 < project.tries => {
                 task.sent_back += 1;
                 task.send_back(prompt::red_checks(run), now)?;

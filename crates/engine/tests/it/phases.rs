@@ -1,14 +1,15 @@
 //! What an agent may say of its plan: its own phase is its task, another one waits for a person who accepts the work.
 
-use super::ground::{Ground, Played, until};
+use super::ground::{Ground, Played, git, until};
 use super::rows::Rows;
 use std::sync::Arc;
 use strawboss_core::backlog::BacklogStatus;
-use strawboss_core::project::ReviewMode;
+use strawboss_core::project::{Project, ReviewMode};
+use strawboss_core::run::CheckResult;
 use strawboss_core::{TaskId, TaskState};
 use strawboss_engine::Refused;
 use strawboss_protocol::agent::{HandedOver, PhaseDone};
-use strawboss_protocol::supervisor::End;
+use strawboss_protocol::supervisor::{End, Phase, ReportBody};
 
 fn task(number: u32) -> TaskId {
     TaskId::parse(&format!("demo-{number}")).unwrap()
@@ -94,9 +95,7 @@ async fn work_that_is_sent_back_completes_nothing_along() {
     let mut second = ground.play(&task(1).run(2), "agent").await;
     let told = second.orders.agent.as_ref().map(|agent| agent.prompt.clone()).unwrap_or_default();
     assert!(told.contains("other phases of the plan too: 1. That lapsed"), "{told}");
-    second
-        .report(strawboss_protocol::supervisor::ReportBody::Phase { phase: strawboss_protocol::supervisor::Phase::Working })
-        .await;
+    second.report(ReportBody::Phase { phase: Phase::Working }).await;
     second.done(End::Complete { summary: None }).await;
     until_state(&ground, 1, TaskState::Review).await;
     ground.engine.review_approve(&task(1)).await.unwrap();
@@ -111,4 +110,49 @@ async fn a_task_of_no_plan_has_no_phases() {
     let (_, agent) = ground.work(&task, "a.txt").await;
     assert!(matches!(ground.engine.agent_plan(&agent.sandbox).await, Err(Refused::Conflict { .. })));
     assert!(matches!(ground.engine.agent_phase_done(&agent.sandbox, 0, "").await, Err(Refused::Conflict { .. })));
+}
+
+#[tokio::test]
+async fn a_phase_that_changes_no_file_is_done_when_its_checks_are_green() {
+    let rows = Arc::new(Rows::default());
+    rows.plan(&["Verify", "Move"]);
+    let by_itself = |project: &mut Project| {
+        project.review = ReviewMode::Auto;
+        project.checks = vec!["make verify".to_owned()];
+    };
+    let ground = Ground::with_sources(by_itself, vec![rows.source()]).await;
+    ground.engine.start().await.unwrap();
+    verified(&ground, &task(1)).await;
+    until_state(&ground, 1, TaskState::Done).await;
+    until_state(&ground, 2, TaskState::Running).await;
+}
+
+#[tokio::test]
+async fn a_task_of_no_plan_whose_agent_changed_nothing_waits_for_a_person() {
+    let ground = Ground::started(|project| {
+        project.review = ReviewMode::Auto;
+        project.checks = vec!["make verify".to_owned()];
+    })
+    .await;
+    let task = ground.add("Greet").await;
+    verified(&ground, &task).await;
+    let view = ground.until_state(&task, "review").await;
+    assert_eq!(view.run.unwrap().green, Some(true));
+}
+
+/// The agent of a task changes nothing, and its check is green.
+async fn verified(ground: &Ground, task: &TaskId) {
+    let run = task.run(1);
+    let mut agent = ground.play(&run, "agent").await;
+    agent.report(ReportBody::Phase { phase: Phase::Working }).await;
+    let reference = format!("refs/heads/{}", task.branch());
+    let commit = git(&ground.repository, &["rev-parse", "main"]);
+    git(&ground.repository, &["push", "--quiet", ground.mirror().to_str().unwrap(), &format!("{commit}:{reference}")]);
+    agent.report(ReportBody::Pushed { reference, commit }).await;
+    agent.done(End::Complete { summary: None }).await;
+    let mut checks = ground.play(&run, "checks").await;
+    let command = "make verify".to_owned();
+    let result = CheckResult { command, exit_code: Some(0), duration_ms: 1, output_tail: String::new() };
+    checks.report(ReportBody::Check { index: 0, result }).await;
+    checks.done(End::Complete { summary: None }).await;
 }

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::{
-    Backlog, BacklogStatus, Outline, OutlinePhase, Reading, SourceItem, SourceProblem, WriteBack, WriteBackError, WriteOutcome,
+    Backlog, BacklogStatus, Outline, OutlinePhase, Reading, SourceItem, SourceProblem, Ticket, TicketTrigger, WriteBack,
+    WriteBackError, WriteOutcome,
 };
 use strawboss_engine::Source;
 use tokio::sync::Notify;
@@ -65,7 +66,14 @@ impl Rows {
         let known = items.iter().position(|item| item.native_ref == native_ref).map(|at| items.remove(at));
         let url = Some(format!("https://tracker.example/{number}"));
         let status = known.map_or(BacklogStatus::Pending, |known| known.status);
-        items.push(SourceItem { native_ref, url, needs_approval, is_ticket: true, status, ..fresh });
+        let ticket = Ticket {
+            id: format!("WEB-{number}"),
+            uuid: native_ref.clone(),
+            project_id: "web".to_owned(),
+            trigger: TicketTrigger::NewTicket,
+        };
+        let ticket = Some(Box::new(ticket));
+        items.push(SourceItem { native_ref, url, needs_approval, is_ticket: true, ticket, status, ..fresh });
         *self.items.lock().unwrap() = items;
         self.changed.notify_one();
     }
@@ -95,6 +103,13 @@ impl Rows {
         *self.items.lock().unwrap() = items;
     }
 
+    /// The tracker does not list it any more.
+    pub(crate) fn drop_ticket(&self, number: u32) {
+        let native_ref = format!("tracker#{number}");
+        self.items.lock().unwrap().retain(|item| item.native_ref != native_ref);
+        self.changed.notify_one();
+    }
+
     pub(crate) fn status(&self, action: &str) -> Option<BacklogStatus> {
         self.items.lock().unwrap().iter().find(|item| item.action == action).map(|item| item.status)
     }
@@ -104,6 +119,10 @@ impl Rows {
 impl Backlog for Rows {
     fn name(&self) -> &'static str {
         "rows"
+    }
+
+    fn holds_tickets(&self) -> bool {
+        true
     }
 
     async fn read(&self) -> Reading {

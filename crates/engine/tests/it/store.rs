@@ -145,6 +145,7 @@ watched! {
     project_last_runs() -> Vec<(String, Timestamp, bool)>;
     outbox_due(now: Timestamp, limit: u32) -> Vec<Message>;
     outbox_list(limit: u32) -> Vec<Message>;
+    outbox_list_by_key(key: &str) -> Vec<Message>;
     outbox_failed(id: i64, error: &str, due_at: Timestamp) -> ();
     token_add(token: &ApiToken) -> ();
     token_list() -> Vec<ApiToken>;
@@ -155,5 +156,6 @@ watched! {
     account_set(account: &Account) -> bool;
     account_remove(username: &str) -> bool;
     setting_init(key: &str, value: &str) -> String;
+    setting_remove(key: &str) -> bool;
     ping() -> ();
 }

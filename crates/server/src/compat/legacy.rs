@@ -32,11 +32,6 @@ async fn nothing() -> ApiError {
     )
 }
 
-/// Says that it serves, as the terminal service said it.
-pub(crate) async fn health() -> &'static str {
-    "OK"
-}
-
 fn is_a_strangers_page(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
 }

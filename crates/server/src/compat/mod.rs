@@ -1,7 +1,7 @@
 //! The paths of the systems that Strawboss replaces, served as their clients know them: one file a system's part.
 //!
-//! `sessions`, `socket` and `accounts` are the terminal service's, `tickets` the ticket daemon's. Nothing here decides: old words are turned into ours, the engine is asked, and the answer is put into old
-//! words again. docs/old-clients.md says what differs. These paths are not in the API's description: they are nobody's future.
+//! `sessions`, `socket` and `accounts` are the terminal service's, `tickets` the ticket daemon's. Nothing here decides: old words
+//! are turned into ours, the engine is asked, and the answer is put into old words again. docs/sessions.md says what differs. These paths are not in the API's description: they are nobody's future.
 
 pub(crate) mod accounts;
 pub(crate) mod legacy;
@@ -65,14 +65,15 @@ pub(crate) fn any_scope(prefix: &str) -> Router<AppState> {
         .route(&at("/me/projects"), get(accounts::projects).put(accounts::projects_set))
 }
 
-/// What the listener without sign-in serves, at the terminal service's own paths.
+/// What the listener without sign-in serves, at the own paths of the terminal service and of the ticket daemon.
 fn bare() -> Router<AppState> {
     guarded("")
         .merge(open(""))
         .merge(any_scope(""))
         .merge(ticket_paths())
         .route("/orchestrator/health", get(tickets::counted))
-        .route("/health", get(legacy::health))
+        // Of the terminal service's clients nobody reads more than that it answers.
+        .route("/health", get(tickets::counted))
         .route("/ws/sessions/{id}", get(session_terminal))
 }
 

@@ -1,6 +1,7 @@
 //! `/sessions…` of the terminal service: runs' sessions, those in containers, and for `admin` those of the host.
 //!
-//! Old ids hold no dot: a run's session is called `demo-1_1` here, and found by `demo-1.1` as well.
+//! Old ids hold no dot: a run's session is called `demo-1_1` here, and found by `demo-1.1` as well. Those of tickets' runs are
+//! called as their approval named them. Whoever asks by one of these names is answered by the same.
 
 use super::{Body, OldError, Raw, iso};
 use crate::attached::{Session, visitor};
@@ -106,6 +107,14 @@ pub(crate) async fn meant(state: &AppState, text: &str) -> Result<Session, ApiEr
     Session::free(state, id).await
 }
 
+/// What an old client that asked for a session knows it by.
+pub(crate) fn called(session: &Session, asked: &str) -> String {
+    match session {
+        Session::Run(_) if super::tickets::is_session_name(asked) => asked.to_owned(),
+        session => session.to_string().replace('.', "_"),
+    }
+}
+
 #[derive(Serialize)]
 pub(crate) struct One {
     session: OldSession,
@@ -119,11 +128,22 @@ async fn run(state: &AppState, run: &RunId) -> Result<RunView, ApiError> {
     Ok(state.engine.run(run).await?.run)
 }
 
+/// A run's session, to whoever asked for it by this name.
+async fn of_run(state: &AppState, id: RunId, asked: &str) -> Result<OldSession, ApiError> {
+    let view = run(state, &id).await?;
+    Ok(OldSession { session_id: called(&Session::Run(id), asked), ..view.into() })
+}
+
 /// Every session that the caller may attach to.
 pub(crate) async fn list(State(state): State<AppState>, caller: Caller) -> Result<Response, OldError> {
     let runs = state.engine.run_list(None, RUNS).await?;
-    let mut sessions: Vec<OldSession> =
-        runs.into_iter().filter(|run| run.state != RunState::Finished).map(OldSession::from).collect();
+    let mut names = super::tickets::session_names(&state).await?;
+    let live = runs.into_iter().filter(|run| run.state != RunState::Finished);
+    let named = |run: RunView| match names.remove(&run.task) {
+        Some(session_id) => OldSession { session_id, ..run.into() },
+        None => run.into(),
+    };
+    let mut sessions: Vec<OldSession> = live.map(named).collect();
     sessions.extend(state.engine.shell_list().await?.into_iter().map(OldSession::from));
     if caller.may(Scope::Admin) {
         sessions.extend(state.engine.host_session_list().await?.into_iter().map(OldSession::from));
@@ -153,7 +173,7 @@ async fn contained(state: &AppState, caller: &Caller, name: SessionId, wanted: W
 
 async fn have(state: &AppState, caller: &Caller, id: &str, wanted: Wanted) -> Result<(OldSession, bool), OldError> {
     match meant(state, id).await? {
-        Session::Run(id) => Ok((run(state, &id).await?.into(), false)),
+        Session::Run(run) => Ok((of_run(state, run, id).await?, false)),
         Session::Shell(id) => Ok((state.engine.shell(&id, &visitor(caller)).await?.into(), false)),
         Session::Host(id) if wanted.kind.as_deref() == Some("container") => contained(state, caller, id, wanted).await,
         Session::Host(id) => {
@@ -218,7 +238,7 @@ pub(crate) async fn remove(State(state): State<AppState>, caller: Caller, Raw(id
 /// Notes that somebody wants a session kept. Nothing ends sessions here, so that it only shows in `updatedAt`.
 pub(crate) async fn keep_alive(State(state): State<AppState>, caller: Caller, Raw(id): Raw) -> Result<Json<One>, OldError> {
     match meant(&state, &id).await? {
-        Session::Run(id) => Ok(one(run(&state, &id).await?)),
+        Session::Run(run) => Ok(one(of_run(&state, run, &id).await?)),
         Session::Shell(id) => Ok(one(state.engine.shell(&id, &visitor(&caller)).await?)),
         Session::Host(id) => {
             caller.demand(Scope::Admin)?;
@@ -231,9 +251,9 @@ pub(crate) async fn keep_alive(State(state): State<AppState>, caller: Caller, Ra
 pub(crate) async fn windows(State(state): State<AppState>, caller: Caller, Raw(id): Raw) -> Result<Response, OldError> {
     let session = meant(&state, &id).await?;
     let (id, windows) = match &session {
-        Session::Run(id) => {
-            let agent = run(&state, id).await?.agent;
-            (id.to_string().replace('.', "_"), vec![serde_json::json!({ "index": 0, "name": agent, "active": true })])
+        Session::Run(run_id) => {
+            let agent = run(&state, run_id).await?.agent;
+            (called(&session, &id), vec![serde_json::json!({ "index": 0, "name": agent, "active": true })])
         }
         Session::Shell(id) => {
             let command = state.engine.shell(id, &visitor(&caller)).await?.command;

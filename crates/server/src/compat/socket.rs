@@ -1,7 +1,7 @@
 //! `/ws/sessions/{id}` as the terminal service spoke there: JSON both ways, `data` for what is shown and `input` for what is
 //! typed. What is no text in UTF-8 is shown as replacement characters, which is what JSON can hold.
 
-use super::sessions::meant;
+use super::sessions::{called, meant};
 use crate::attached::{Attached, Session, Shown};
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -106,7 +106,7 @@ async fn attend(state: AppState, caller: Caller, id: String, query: OldQuery, so
     let talk = async {
         match attach(&state, &caller, &id, query).await {
             Ok(mut attached) => {
-                let session_id = attached.session.to_string().replace('.', "_");
+                let session_id = called(&attached.session, &id);
                 if outgoing.send(text(&ToOld::Ready { session_id })).await.is_ok() {
                     converse(&state, &caller, &mut attached, &mut stream, outgoing, &over).await;
                 }

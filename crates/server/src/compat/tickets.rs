@@ -1,7 +1,8 @@
 //! Paths of the ticket daemon: what waits for a person, what was completed, and a person's word on each.
 //!
 //! A ticket is called as people call it (`WEB-12`), by its id in its own system, or by its task's key here. The session that an
-//! approval names (`claude-WEB-12-20270104-093000`) is that of the ticket's newest run, by whatever moment stands in it.
+//! approval names (`claude-WEB-12-20270104-093000`) is that of the ticket's newest run, by whatever moment stands in it. We put
+//! in the one in which the ticket was taken up here: it is known before there is a run, and the same in every list.
 
 use super::{Body, OldError, Raw, iso};
 use crate::auth::MaybeCaller;
@@ -10,6 +11,7 @@ use crate::state::AppState;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::time::Duration;
 use strawboss_core::{RunId, TaskState};
 use strawboss_engine::{Refused, TicketEntry};
@@ -87,9 +89,25 @@ pub(crate) async fn approve(State(state): State<AppState>, Raw(name): Raw) -> Re
         engine.ticket_run(&task, START).await
     };
     state.carry_out(approving).await?;
-    let now = jiff::Timestamp::now();
-    let session_id = format!("{SESSION}{}-{}", ticket.id, now.strftime("%Y%m%d-%H%M%S"));
-    Ok(Json(Approved { session_id, ticket_id: ticket.id, created_at: iso(now.as_millisecond()) }))
+    let created_at = iso(jiff::Timestamp::now().as_millisecond());
+    Ok(Json(Approved { session_id: session_of(&ticket), ticket_id: ticket.id, created_at }))
+}
+
+/// What the session of a ticket's runs is called.
+fn session_of(ticket: &TicketEntry) -> String {
+    let since = jiff::Timestamp::from_millisecond(ticket.created_at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{SESSION}{}-{}", ticket.id, since.strftime("%Y%m%d-%H%M%S"))
+}
+
+/// The names of sessions that are tickets' now, by their tasks.
+pub(crate) async fn session_names(state: &AppState) -> Result<HashMap<String, String>, ApiError> {
+    let tickets = state.engine.ticket_list(&[TaskState::Running]).await?;
+    Ok(tickets.iter().map(|ticket| (ticket.task.to_string(), session_of(ticket))).collect())
+}
+
+/// Whether a session is called by the name of its ticket.
+pub(crate) fn is_session_name(text: &str) -> bool {
+    ticket_of(text).is_some()
 }
 
 fn not_pending(ticket: &TicketEntry) -> ApiError {
@@ -113,21 +131,19 @@ pub(crate) struct Updated {
     state_updated: bool,
 }
 
-/// Completes a ticket that is worked on, with a summary. Its comment is posted and its state moved once the work was checked
-/// and accepted; of a ticket that is completed already it is said whether that has happened.
+/// Completes a ticket that is worked on, with a summary; of one whose work has ended the summary is kept. Its comment is posted
+/// and its state moved by and by, the latter once the work was checked and accepted: here it is said whether that has happened.
 pub(crate) async fn update(
     State(state): State<AppState>,
     Raw(name): Raw,
     Body(update): Body<Update>,
 ) -> Result<Json<Updated>, OldError> {
     let ticket = state.engine.ticket_find(&name).await?;
-    let written = ticket.is_written;
-    if ticket.state != TaskState::Done {
-        let engine = state.engine.clone();
-        let task = ticket.task.clone();
-        state.carry_out(async move { engine.ticket_complete(&task, &update.summary).await }).await?;
-    }
-    Ok(Json(Updated { status: "updated", ticket_id: ticket.id, comment_posted: written, state_updated: written }))
+    let engine = state.engine.clone();
+    let task = ticket.task.clone();
+    let is_new = state.carry_out(async move { engine.ticket_complete(&task, &update.summary).await }).await?;
+    let state_updated = ticket.is_written;
+    Ok(Json(Updated { status: "updated", ticket_id: ticket.id, comment_posted: state_updated && !is_new, state_updated }))
 }
 
 #[derive(Debug, Serialize)]
@@ -136,16 +152,16 @@ pub(crate) struct Deleted {
     ticket_id: String,
 }
 
-/// Withdraws a ticket here; in its own system it stays as it is.
+/// Withdraws a ticket here, or takes one that was completed out of the lists; in its own system it stays as it is.
 pub(crate) async fn delete(State(state): State<AppState>, Raw(name): Raw) -> Result<Json<Deleted>, OldError> {
     let ticket = state.engine.ticket_find(&name).await?;
-    if ticket.state.is_over() {
-        let message = format!("the ticket {} is over: its task {} is {}", ticket.id, ticket.task, ticket.state.word());
+    if ticket.state == TaskState::Cancelled {
+        let message = format!("the ticket {} was withdrawn already, with its task {}", ticket.id, ticket.task);
         return Err(ApiError::not_found(message, None).into());
     }
     let engine = state.engine.clone();
     let task = ticket.task.clone();
-    state.carry_out(async move { engine.task_withdraw(&task).await }).await?;
+    state.carry_out(async move { engine.ticket_remove(&task).await }).await?;
     Ok(Json(Deleted { status: "deleted", ticket_id: ticket.id }))
 }
 

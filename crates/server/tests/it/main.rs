@@ -12,5 +12,6 @@ mod http_sessions;
 mod http_terminal;
 mod old_accounts;
 mod old_terminals;
+mod old_tickets;
 mod openapi;
 mod support;

@@ -50,7 +50,7 @@ async fn with(tmux: &OwnTmux) -> Served {
 }
 
 /// The socket of a page or program that knows the old service.
-struct Old {
+pub(crate) struct Old {
     socket: WebSocketStream<TcpStream>,
     /// Everything that was shown.
     shown: String,
@@ -71,7 +71,7 @@ impl Old {
     }
 
     /// As a browser does it: the token in the query.
-    async fn open(served: &Served, id: &str) -> Self {
+    pub(crate) async fn open(served: &Served, id: &str) -> Self {
         let path = format!("/ws/sessions/{id}?projectId=Demo&windowIndex=&token={ADMIN}");
         let mut old = Self::at(served.addr, &path, &[("origin", &served.url(""))]).await.unwrap();
         assert_eq!(old.said().await, json!({ "type": "ready", "sessionId": id }));
@@ -97,7 +97,7 @@ impl Old {
     }
 
     /// Reads on until this was shown.
-    async fn until(&mut self, text: &str) {
+    pub(crate) async fn until(&mut self, text: &str) {
         while !self.shown.contains(text) {
             let message = self.said().await;
             assert_eq!(message["type"], "data", "{message} before {text:?}; shown: {:?}", self.shown);
@@ -117,7 +117,7 @@ impl Old {
     }
 }
 
-fn ids(list: &Value) -> Vec<&str> {
+pub(crate) fn ids(list: &Value) -> Vec<&str> {
     list["sessions"].as_array().unwrap().iter().map(|one| one["sessionId"].as_str().unwrap()).collect()
 }
 
@@ -387,7 +387,8 @@ async fn clients_that_cannot_sign_in_have_a_listener_on_loopback() {
     let served = Served::with(Options { tmux: Some(tmux.socket()), legacy: true, ..Options::default() }).await;
     let addr = served.legacy.unwrap();
     let ask = |method: &str, path: &str| served.client.request(method.parse().unwrap(), format!("http://{addr}{path}"));
-    assert_eq!(served.status(ask("GET", "/health")).await, (200, "OK".to_owned()));
+    let counted = json!({ "status": "ok", "tmux_service": "ok", "pending_count": 0, "active_count": 0, "completed_count": 0 });
+    assert_eq!(served.json(ask("GET", "/health")).await, counted);
     let (status, _) =
         served.status(ask("POST", "/sessions").json(&json!({ "terminalId": "bare", "projectId": "x", "command": "cat" }))).await;
     assert_eq!(status, 201);

@@ -174,6 +174,8 @@ pub async fn a_setting_is_set_once(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     assert_eq!(store.setting_init("name", "first").await.unwrap(), "first");
     assert_eq!(store.setting_init("name", "second").await.unwrap(), "first");
+    assert!(store.setting_remove("name").await.unwrap() && !store.setting_remove("name").await.unwrap());
+    assert_eq!(store.setting_init("name", "third").await.unwrap(), "third");
     let mut askers = Vec::new();
     for number in 0..8 {
         let store = fixture.open().await;

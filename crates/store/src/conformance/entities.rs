@@ -2,7 +2,7 @@
 
 use super::{Fixture, sample};
 use std::sync::Arc;
-use strawboss_core::store::{ChangeSet, Store, StoreError, TaskFilter};
+use strawboss_core::store::{ChangeSet, Message, Store, StoreError, TaskFilter};
 use strawboss_core::task::{Task, TaskState};
 use strawboss_core::{RunId, Timestamp};
 
@@ -200,8 +200,10 @@ pub async fn a_change_set_is_kept_whole_or_not_at_all(fixture: &dyn Fixture) {
     }
     store.commit(&good).await.unwrap();
     assert_eq!(store.task(&task.id).await.unwrap().unwrap().state, TaskState::Running);
-    let waiting: Vec<_> = store.outbox_list(10).await.unwrap().into_iter().map(|message| message.payload).collect();
-    assert_eq!(waiting, ["replaces", "new"]);
+    let payloads = |waiting: Vec<Message>| waiting.into_iter().map(|message| message.payload).collect::<Vec<_>>();
+    assert_eq!(payloads(store.outbox_list(10).await.unwrap()), ["replaces", "new"]);
+    assert_eq!(payloads(store.outbox_list_by_key("key").await.unwrap()), ["replaces"]);
+    assert_eq!(payloads(store.outbox_list_by_key("nobody's").await.unwrap()), [""; 0]);
 }
 
 /// A caller that gives up in the middle leaves all or nothing, and a store that goes on.

@@ -109,6 +109,10 @@ impl Store for TimedStore {
         timed(READ, self.inner.outbox_list(limit)).await
     }
 
+    async fn outbox_list_by_key(&self, key: &str) -> Result<Vec<Message>, StoreError> {
+        timed(READ, self.inner.outbox_list_by_key(key)).await
+    }
+
     async fn outbox_failed(&self, id: i64, error: &str, due_at: Timestamp) -> Result<(), StoreError> {
         timed(WRITE, self.inner.outbox_failed(id, error, due_at)).await
     }
@@ -147,6 +151,10 @@ impl Store for TimedStore {
 
     async fn setting_init(&self, key: &str, value: &str) -> Result<String, StoreError> {
         timed(WRITE, self.inner.setting_init(key, value)).await
+    }
+
+    async fn setting_remove(&self, key: &str) -> Result<bool, StoreError> {
+        timed(WRITE, self.inner.setting_remove(key)).await
     }
 
     async fn report_totals(&self) -> Result<Vec<ReportTotal>, StoreError> {

@@ -1,6 +1,7 @@
 //! The real engine on a store in memory, with a runner that only remembers, and the real server in front of it.
 
 use super::git::commit;
+use super::tracker::Tracker;
 use super::{client, soon};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
@@ -17,7 +18,7 @@ use strawboss_core::{ProjectName, RunId, SandboxId, Timestamp};
 use strawboss_engine::link::{FromLink, SupervisorLink, ToLink};
 use strawboss_engine::ports::{Doors, SystemClock};
 use strawboss_engine::{Engine, EngineConfig, HostTerminals, Parts};
-use strawboss_protocol::supervisor::{FromSupervisor, Hello, Phase, Report, ReportBody, VERSION};
+use strawboss_protocol::supervisor::{End, FromSupervisor, Hello, Phase, Report, ReportBody, VERSION};
 use strawboss_runner::{Tmux, TmuxConfig};
 use strawboss_server::{AuthConfig, Measure, Server, ServerConfig};
 use strawboss_store::SqlStore;
@@ -153,6 +154,8 @@ pub(crate) struct Options {
     pub(crate) legacy: bool,
     /// Whether anybody may make an account.
     pub(crate) open_registration: bool,
+    /// A tracker with tickets.
+    pub(crate) tracker: Option<Arc<Tracker>>,
 }
 
 impl Default for Options {
@@ -164,6 +167,7 @@ impl Default for Options {
             tmux: None,
             legacy: false,
             open_registration: false,
+            tracker: None,
         }
     }
 }
@@ -178,7 +182,7 @@ pub(crate) struct Served {
     options: Options,
     shutdown: CancellationToken,
     serving: Option<JoinHandle<()>>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 async fn listen(engine: &Engine, options: &Options) -> Server {
@@ -219,6 +223,7 @@ impl Served {
             clock: Arc::new(SystemClock),
         };
         let mut config = EngineConfig::new(data, catalog(&repository), supervisor);
+        config.sources = options.tracker.iter().map(Tracker::source).collect();
         config.host = options.tmux.clone().map(|socket| HostTerminals {
             terminals: Arc::new(Tmux::new(TmuxConfig { socket: Some(socket), ..TmuxConfig::default() })),
             look: Duration::from_mins(1),
@@ -230,7 +235,7 @@ impl Served {
         let legacy = server.legacy_addr();
         let shutdown = CancellationToken::new();
         let serving = Some(tokio::spawn(server.serve(shutdown.clone())));
-        Self { engine, addr, legacy, client: client(), runner, options, shutdown, serving, _dir: dir }
+        Self { engine, addr, legacy, client: client(), runner, options, shutdown, serving, dir }
     }
 
     /// Stops the server in order; the engine goes on.
@@ -293,7 +298,12 @@ impl Served {
     pub(crate) async fn raised_run(&self) -> (RunId, SandboxId, String) {
         let body = serde_json::json!({ "project": "Demo", "action": "Do something" });
         let task = self.json(self.admin("POST", "/api/v1/tasks").json(&body)).await;
-        let run: RunId = format!("{}.1", task["id"].as_str().unwrap()).parse().unwrap();
+        self.raised_run_of(task["id"].as_str().unwrap()).await
+    }
+
+    /// The same of a task that is there.
+    pub(crate) async fn raised_run_of(&self, task: &str) -> (RunId, SandboxId, String) {
+        let run: RunId = format!("{task}.1").parse().unwrap();
         let sandbox: SandboxId = format!("{run}-agent").parse().unwrap();
         let granting = async {
             loop {
@@ -305,6 +315,23 @@ impl Served {
         };
         let grant = soon("the run's sandbox is raised", granting).await;
         (run, sandbox, grant.token)
+    }
+
+    /// What a run's agent made is in the mirror, and it says that it is done: the work waits for review.
+    pub(crate) async fn finishes(&self, run: &RunId, link: &SupervisorLink) {
+        let (repository, branch) = (self.dir.path().join("demo"), format!("refs/heads/{}", run.task().branch()));
+        let git = super::git::git(&repository);
+        git.run(&["checkout", "--quiet", "-b", "work"]);
+        let made = commit(&repository, "work.txt", "work");
+        git.run(&["checkout", "--quiet", "main"]);
+        let mirror = std::fs::read_dir(self.dir.path().join("data/mirrors")).unwrap().next().unwrap().unwrap().path();
+        git.run(&["push", "--quiet", mirror.to_str().unwrap(), &format!("work:{branch}")]);
+        let pushed = ReportBody::Pushed { reference: branch, commit: made };
+        let done = ReportBody::Done { end: End::Complete { summary: Some("Made.".to_owned()) } };
+        for (seq, body) in [(2, pushed), (3, done)] {
+            let report = FromSupervisor::Report(Report { seq, at: Timestamp(0), body });
+            link.incoming.send(FromLink::Text(serde_json::to_string(&report).unwrap())).await.unwrap();
+        }
     }
 
     /// Connects as a sandbox's supervisor and says hello.

@@ -3,6 +3,7 @@
 pub(crate) mod door;
 pub(crate) mod engine;
 pub(crate) mod git;
+pub(crate) mod tracker;
 
 use std::time::{Duration, Instant};
 
