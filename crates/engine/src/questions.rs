@@ -248,10 +248,12 @@ impl Engine {
         let reply = asked.reply().unwrap_or_default();
         run.advance(RunState::Working, now)?;
         tracing::info!(run.id = %id, question = number, by, "a person answered an agent");
+        // Before a waiting call can have it: one that has had it waits no more, and would be told again.
+        let waits = shared.calls.is_waiting(id);
         writer.commit(ChangeSet { runs: vec![run.clone()], ..ChangeSet::default() }).await?;
         shared.calls.answered.notify_waiters();
         let agents = lock(&shared.present).values().find(|one| one.run == *id && one.purpose == Purpose::Agent).cloned();
-        if let Some(present) = agents.filter(|present| turn_is_over(present) || !shared.calls.is_waiting(id)) {
+        if let Some(present) = agents.filter(|present| turn_is_over(present) || !waits) {
             // Where it is not connected now, it is told when it is.
             let _ = present.tell(&ToSupervisor::Answer { question: number, text: reply });
         }

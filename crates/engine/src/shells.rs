@@ -21,7 +21,7 @@ use strawboss_core::project::{AfterMerge, AgentEntry, AgentKind, Approval, Limit
 use strawboss_core::session::ShellSession;
 use strawboss_core::store::{StoreError, TaskFilter};
 use strawboss_core::task::Task;
-use strawboss_core::{BlockCode, BlockReason, ProjectName, RunId, TaskState, Timestamp};
+use strawboss_core::{BlockCode, BlockReason, ProjectName, Run, TaskState, Timestamp};
 
 /// What sessions without a project are sessions of: an empty repository of ours, so that work in them is saved as well.
 pub(crate) const NO_PROJECT: &str = "strawboss/no-project";
@@ -185,23 +185,29 @@ pub(crate) async fn start_due(shared: &Arc<Shared>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How long nobody has used a session: since somebody looked at it or it printed something. Known from the start of this
-/// process on: after a restart it counts anew.
+/// How long nobody has used a session: since it was open, somebody looked at it, or it printed something. Known from the
+/// start of this process on: after a restart it counts anew.
 pub(crate) struct Quiet {
     since: Timestamp,
     bytes: u64,
+    open: bool,
 }
 
 impl Quiet {
     pub(crate) fn new(shared: &Shared) -> Self {
-        Self { since: shared.now(), bytes: 0 }
+        Self { since: shared.now(), bytes: 0, open: false }
     }
 
     /// How many milliseconds there are until it has been quiet for as long as it may; none: it is never stopped for that.
-    pub(crate) fn left(&mut self, shared: &Shared, run: &RunId) -> Option<i64> {
+    pub(crate) fn left(&mut self, shared: &Shared, run: &Run) -> Option<i64> {
         let idle = i64::try_from(shared.config.shells.idle?.as_millis()).unwrap_or(i64::MAX);
+        // Until then nobody can use it, however long its clone takes.
+        let Some(opened) = run.started_at else { return Some(idle) };
+        if !std::mem::replace(&mut self.open, true) {
+            self.since = self.since.max(opened);
+        }
         let now = shared.now();
-        let (bytes, viewers) = shared.hub.count(run).unwrap_or_default();
+        let (bytes, viewers) = shared.hub.count(&run.id).unwrap_or_default();
         // A clock that was set back would keep it open for as long.
         if viewers > 0 || bytes != self.bytes || now < self.since {
             (self.since, self.bytes) = (now, bytes);

@@ -23,12 +23,17 @@ async fn a_run_is_counted_and_the_figures_are_well_formed() {
     world.backlog().append("Greeter", "1", "Pending", "echo hello > greeting; echo said", ",,").unwrap();
     world.start().await.unwrap();
     world.until_task("echo hello", "review").await.unwrap();
-    let text = metrics(&world).await;
+    let finished = "strawboss_runs_finished_total{outcome=\"succeeded\"}";
+    // It is counted after what the task became was stored.
+    let counted = async |world: &World| {
+        let text = metrics(world).await;
+        Ok(value(&text, finished).is_some_and(|count| count >= 1.0).then_some(text))
+    };
+    let text = world.until("the run is counted", counted).await.unwrap();
     let at_least = |series: &str, least: f64| {
         let value = value(&text, series);
         assert!(value.is_some_and(|value| value >= least), "{series} is {value:?}\n{text}");
     };
-    at_least("strawboss_runs_finished_total{outcome=\"succeeded\"}", 1.0);
     at_least("strawboss_run_start_seconds_count", 1.0);
     at_least("strawboss_run_start_seconds_bucket{le=\"+Inf\"}", 1.0);
     at_least("strawboss_store_seconds_count{operation=\"commit\"}", 1.0);

@@ -55,13 +55,18 @@ impl Ended {
     }
 }
 
-/// Waits for a process; when the work is to stop, ends it: SIGTERM, patience, SIGKILL for everything.
+/// Waits for a process; when the work is to stop, ends it: SIGTERM (a person's shell: SIGHUP as well), patience, SIGKILL for
+/// everything.
 pub(crate) async fn end_of(site: &Site, started: &mut Started) -> (std::io::Result<ExitStatus>, Option<Halt>) {
     let halt = tokio::select! {
         status = started.wait() => return (status, None),
         halt = site.halts.asked() => halt,
     };
     started.signal(Signal::SIGTERM);
+    if site.orders.agent.as_ref().is_some_and(|agent| agent.session) {
+        // A shell that people type into ignores SIGTERM, and ends when its terminal is closed.
+        started.signal(Signal::SIGHUP);
+    }
     // An agent that is stopped (SIGSTOP) hears SIGTERM only when it goes on.
     started.signal(Signal::SIGCONT);
     tokio::select! {

@@ -17,6 +17,8 @@ pub struct Person {
     pty: Pty,
     child: Child,
     shown: String,
+    /// The beginning of a character whose rest was not read yet.
+    cut: Vec<u8>,
     /// Up to where it was read.
     read: usize,
 }
@@ -27,7 +29,7 @@ impl Person {
         let (pty, pts) = pty_process::open()?;
         pty.resize(Size::new(24, 100))?;
         let child = command.kill_on_drop(true).spawn(pts)?;
-        Ok(Self { pty, child, shown: String::new(), read: 0 })
+        Ok(Self { pty, child, shown: String::new(), cut: Vec::new(), read: 0 })
     }
 
     /// Reads on until this is there.
@@ -57,7 +59,10 @@ impl Person {
         let mut buffer = [0; 4096];
         match self.pty.read(&mut buffer).await {
             Ok(count @ 1..) => {
-                self.shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
+                self.cut.extend_from_slice(&buffer[..count]);
+                let whole = whole(&self.cut);
+                self.shown.push_str(&String::from_utf8_lossy(&self.cut[..whole]));
+                self.cut.drain(..whole);
                 true
             }
             _ => false,
@@ -87,5 +92,29 @@ impl Person {
         };
         let status = timeout(DEADLINE, end).await.context("the program does not end")??;
         Ok((status, &self.shown))
+    }
+}
+
+/// How many of the bytes are before a character that they end in the middle of.
+fn whole(bytes: &[u8]) -> usize {
+    match bytes.utf8_chunks().last() {
+        Some(last) if std::str::from_utf8(last.invalid()).is_err_and(|error| error.error_len().is_none()) => {
+            bytes.len() - last.invalid().len()
+        }
+        _ => bytes.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole;
+
+    #[test]
+    fn a_character_is_read_whole_wherever_it_is_cut() {
+        for (bytes, expected) in
+            [(&b"ab"[..], 2), (b"a\xe2\x9c", 1), (b"a\xe2\x9c\x93", 4), (b"\xc3", 0), (b"a\xffb", 3), (b"a\xff", 2), (b"", 0)]
+        {
+            assert_eq!(whole(bytes), expected, "{bytes:?}");
+        }
     }
 }

@@ -56,14 +56,7 @@ async fn a_deleted_live_row_stops_its_run_and_keeps_its_work() -> Result<()> {
     let action = until_released(&world, "lost");
     world.backlog().append("One", "1", "Pending", &action, ",,")?;
     world.start().await?;
-    let task = world
-        .until("the agent at work", async |world| {
-            let task = world.task_by_action("echo lost").await?;
-            Ok((task["run"]["state"] == "working").then_some(task))
-        })
-        .await?;
-    let run = task["run"]["id"].as_str().unwrap_or_default().to_owned();
-    world.until("the agent's first file", async |world| Ok(world.terminal_has(&run, "").await?.then_some(()))).await?;
+    let run = at_work(&world, "echo lost").await?;
     world.backlog().write(&format!("{}\n", strawboss_testkit::backlog::HEADER))?;
     world.until_task("echo lost", "cancelled").await?;
     let detail = world.get(&format!("/api/v1/runs/{run}")).await?;
@@ -128,6 +121,8 @@ async fn a_live_row_that_cannot_be_understood_for_a_while_keeps_its_run() -> Res
     world.until_task("echo typed", "paused").await?;
     let status = world.get("/api/v1/status").await?;
     assert_eq!(status["sources"][0]["problems"], serde_json::json!([]));
+    // It has the slot now. A row that is still written to would be written over with what stood there before.
+    world.until_statuses(&["Paused", "Completed"]).await?;
     // And one that ends while its row cannot be understood says so as soon as it can.
     world.backlog().write(&world.backlog().text()?.replace(",Paused,", ",Pending,"))?;
     world.until_task("echo typed", "running").await?;
@@ -249,6 +244,7 @@ async fn a_live_row_that_a_person_sets_blocked_or_completed_stops_and_keeps_its_
     for action in &actions {
         runs.push(at_work(&world, action).await?);
     }
+    world.until_statuses(&["In Progress"; 2]).await?;
     let text = world.backlog().text()?;
     let (one, two) = text.split_once("Two,").unwrap_or_default();
     let statuses = [one.replace(",In Progress,", ",Blocked,"), two.replace(",In Progress,", ",Completed,")];

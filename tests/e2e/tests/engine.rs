@@ -29,7 +29,9 @@ async fn both_at_work(world: &World) -> Result<()> {
             let begun = containers
                 .iter()
                 .filter(|id| world.docker(&["exec", id, "test", "-e", "/home/agent/workspace/first.txt"]).is_ok());
-            Ok((begun.count() == 2).then_some(()))
+            // Known to us as well: lines are for agents that work.
+            let working = world.tasks().await?.iter().filter(|task| task["run"]["state"] == "working").count();
+            Ok((begun.count() == 2 && working == 2).then_some(()))
         })
         .await
 }

@@ -139,7 +139,7 @@ async fn limits_hold_for_processes_memory_and_output() -> Result<()> {
         "Prints",
         "1",
         "Pending",
-        "head -c 1000000000 /dev/zero | tr '\\0' 'x'; echo prints > done.txt",
+        "head -c 300000000 /dev/zero | tr '\\0' 'x'; echo prints > done.txt",
         ",,",
     )?;
     world.start().await?;
@@ -172,7 +172,7 @@ fn walk(path: &std::path::Path) -> Result<u64> {
 #[tokio::test]
 async fn a_full_disk_ends_the_run_with_its_work_saved() -> Result<()> {
     let mut world = containers(1)?;
-    let limits = format!("{CHECKED}limits: {{ cpus: 1, memory: 512m, pids: 64, disk: 200m, timeout: 120s }}\n");
+    let limits = format!("{CHECKED}limits: {{ cpus: 1, memory: 512m, pids: 64, disk: 200m, timeout: 10m }}\n");
     let action = "echo early > early.txt; git add early.txt; git commit -q -m Early; while :; do head -c 50000000 /dev/urandom > $HOME/big-$(date +%N); sleep 0.5; done";
     let run = one_run(&mut world, action, &limits).await?;
     assert_eq!(run["run"]["outcome"], "failed");

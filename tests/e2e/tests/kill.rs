@@ -141,7 +141,8 @@ async fn thirty_rows(runner: RunnerKind) -> Result<()> {
     world.start().await?;
     let mut kills = 0;
     loop {
-        let pause = Duration::from_millis(1500 + next(2500));
+        // Longer each time: a machine that needs all of one to start again would come to no end.
+        let pause = Duration::from_millis(1500 + next(2500) + 50 * kills);
         let done = tokio::time::timeout(pause, world.until_statuses(&["Completed"; 30])).await;
         if let Ok(done) = done {
             done?;

@@ -69,9 +69,9 @@ async fn a_control_plane_that_stops(runner: RunnerKind) -> Result<()> {
             .await?;
         runs.push(run);
     }
+    world.until_statuses(&["In Progress"; 2]).await?;
     world.stop().await?;
-    let waiting = world.backlog().statuses()?;
-    assert_eq!(waiting, ["In Progress", "In Progress"]);
+    assert_eq!(world.backlog().statuses()?, ["In Progress"; 2]);
     world.start().await?;
     for run in &runs {
         world

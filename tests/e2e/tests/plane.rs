@@ -1,6 +1,7 @@
 //! A ticket in Plane waits for a person, is worked on, commented on and moved once, whatever is killed or away in between.
 
 use anyhow::{Result, ensure};
+use serde_json::Value;
 use strawboss_testkit::plane::{API_KEY, Fault, GUEST, OWNER, PROJECT, WORKSPACE, complaint};
 use strawboss_testkit::{Plane, Repository, World, WorldOptions};
 
@@ -168,7 +169,9 @@ async fn what_it_remembers_of_tickets_comes_back_from_a_backup() -> Result<()> {
     world
         .until("Plane was read", async |world| {
             let status = world.get("/api/v1/status").await?;
-            Ok((status["sources"].as_array().into_iter().flatten().any(|source| source["readable"] == true)).then_some(()))
+            let is_plane = |source: &Value| source["name"].as_str().is_some_and(|name| name.starts_with("plane:"));
+            let mut sources = status["sources"].as_array().into_iter().flatten();
+            Ok(sources.any(|source| is_plane(source) && source["readable"] == true).then_some(()))
         })
         .await?;
     let second = plane.create("echo second > second.txt", "");

@@ -20,6 +20,8 @@ try {
   await running.getByRole("link", { name: "Write the greeting" }).click();
   const rows = page.locator(".xterm-rows");
   await rows.getByText("The greeting says hello.").waitFor();
+  // What is typed before its turn has ended is no command to it.
+  await page.getByText("Waiting", { exact: true }).first().waitFor();
   await page.locator(".xterm").click();
   await page.keyboard.type('/complete It greets "everybody".');
   await page.keyboard.press("Enter");

@@ -267,7 +267,7 @@ async fn watch(shared: &Arc<Shared>, work: &Work, raised: &Raised, wake: &Notify
             request_stop(shared, &work.run.id, StopReason::Timeout).await?;
             continue;
         }
-        let idle = quiet.as_mut().and_then(|quiet| quiet.left(shared, &work.run.id));
+        let idle = quiet.as_mut().and_then(|quiet| quiet.left(shared, &run));
         if idle.is_some_and(|left| left <= 0) {
             request_stop(shared, &work.run.id, StopReason::Idle).await?;
             continue;

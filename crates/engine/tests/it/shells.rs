@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use strawboss_core::runner::{Purpose, RunnerError};
 use strawboss_core::{RunId, SessionId, TaskId};
-use strawboss_engine::{NewShell, Refused, ShellHabits, TaskQuery, ViewerFrame, Visitor};
+use strawboss_engine::{NewShell, Refused, ShellHabits, TaskQuery, Viewer, ViewerFrame, Visitor};
 use strawboss_protocol::api::{SessionSource, SessionState, SessionView};
 use strawboss_protocol::supervisor::{End, Phase, ReportBody};
 
@@ -122,8 +122,16 @@ async fn a_session_is_stopped_and_goes_on_on_its_volume_until_it_is_deleted() {
     assert!(matches!(&refused, Refused::Forbidden(why) if why.contains("anna")), "{refused:?}");
     let owner = who("anna");
     let session = name("try");
+    // What takes long is done before: whoever deletes waits for a while only.
+    let saved = second.saved_ref();
+    let commit = ground.push("work.txt", "half done", &saved);
     let deleting = ground.engine.shell_remove(&session, &owner);
-    let (deleted, saved) = tokio::join!(deleting, saves_and_stops(&ground, &mut supervisor, &second));
+    let saving = async {
+        supervisor.until_stop().await;
+        supervisor.report(ReportBody::Pushed { reference: saved.clone(), commit }).await;
+        supervisor.done(End::Stopped).await;
+    };
+    let (deleted, ()) = tokio::join!(deleting, saving);
     let deleted = deleted.unwrap();
     assert!(deleted.gone && !ground.runner.has_volume(&first), "{:?}", ground.runner.all_asked());
     assert_eq!(deleted.saved_ref.as_ref(), Some(&saved), "what its project does not have is in a ref");
@@ -195,9 +203,11 @@ async fn what_a_lost_session_left_is_rescued_before_a_deletion_takes_it() {
         rescue.done(End::Complete { summary: None }).await;
         saved
     };
+    // Whoever deletes waits for a while only, and a rescue may take longer.
     let (deleted, saved) = tokio::join!(deleting, rescued);
-    assert_eq!(deleted.unwrap().saved_ref, Some(saved));
+    deleted.unwrap();
     until("the volume goes", async || (!ground.runner.has_volume(&first)).then_some(())).await;
+    assert_eq!(ground.run(&first).await.saved_ref, Some(saved));
 }
 
 #[tokio::test]
@@ -272,18 +282,36 @@ async fn there_are_as_many_at_once_as_is_said_and_each_name_once() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_uses_is_stopped_and_one_that_is_looked_at_is_not() {
+async fn a_session_that_nobody_uses_is_stopped_and_one_that_is_looked_at_or_not_open_yet_is_not() {
     let mut ground = Ground::new(|_| {}).await;
     let shells = ShellHabits { idle: Some(Duration::from_millis(300)), ..ShellHabits::default() };
     ground.again(|config| config.shells = shells).await;
-    let (first, second) = (run("session-1.1"), run("session-2.1"));
-    let mut unused = opened(&ground, new("unused"), &first).await;
-    let _used = opened(&ground, new("used"), &second).await;
-    let _viewer = ground.engine.shell_attach(&name("used"), &who("anna"), None).await.unwrap();
-    saves_and_stops(&ground, &mut unused, &first).await;
+    let (first, second, third) = (run("session-1.1"), run("session-2.1"), run("session-3.1"));
+    ground.engine.shell_create(new("slow"), &who("anna")).await.unwrap();
+    let mut slow = ground.play(&first, "agent").await;
+    slow.report(ReportBody::Phase { phase: Phase::Preparing }).await;
+    let (_used, _viewer) = looked_at(&ground, "used", &second).await;
+    let (mut unused, viewer) = looked_at(&ground, "unused", &third).await;
+    drop(viewer);
+    saves_and_stops(&ground, &mut unused, &third).await;
     let stopped = until_state(&ground, "unused", SessionState::Stopped).await;
     assert!(stopped.detail.unwrap().contains("sessions.containers.idle"));
     assert_eq!(ground.engine.shell(&name("used"), &who("anna")).await.unwrap().state, Some(SessionState::Running));
+    // It has been raised for longer than the one that was stopped, and nobody could use it yet.
+    assert_eq!(ground.engine.shell(&name("slow"), &who("anna")).await.unwrap().state, Some(SessionState::Starting));
+    slow.report(ReportBody::Phase { phase: Phase::Working }).await;
+    saves_and_stops(&ground, &mut slow, &first).await;
+    until_state(&ground, "slow", SessionState::Stopped).await;
+}
+
+/// A session with somebody at it from before it is open.
+async fn looked_at(ground: &Ground, session: &str, first: &RunId) -> (Played, Viewer) {
+    ground.engine.shell_create(new(session), &who("anna")).await.unwrap();
+    let mut supervisor = ground.play(first, "agent").await;
+    let viewer = ground.engine.shell_attach(&name(session), &who("anna"), None).await.unwrap();
+    supervisor.report(ReportBody::Phase { phase: Phase::Working }).await;
+    until_state(ground, session, SessionState::Running).await;
+    (supervisor, viewer)
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::old_terminals::OwnTmux;
 use crate::support::engine::{ADMIN, Options, Served, greet, print, works};
-use crate::support::soon;
+use crate::support::{eventually, soon};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use strawboss_core::SandboxId;
@@ -128,8 +128,8 @@ async fn a_session_of_the_host_takes_an_admin_and_begins_in_its_folder() {
     assert_eq!(served.status(served.admin("POST", "/api/v1/sessions").json(&nowhere)).await.0, 400);
     let made = served.json(served.admin("POST", "/api/v1/sessions").json(&host)).await;
     assert_eq!((made["id"].as_str(), made["source"].as_str()), (Some("ops"), Some("made")), "{made}");
-    let path = tmux.tmux(&["display-message", "-p", "-t", "=ops:", "#{pane_current_path}"]);
-    assert_eq!(path.trim(), at.display().to_string());
+    let path = || tmux.tmux(&["display-message", "-p", "-t", "=ops:", "#{pane_current_path}"]);
+    eventually("it is in its folder", || path().trim() == at.display().to_string()).await;
     // One name is one session, wherever it runs; and who may not see it hears that there is none.
     assert_eq!(served.status(served.admin("POST", "/api/v1/sessions").json(&container("ops"))).await.0, 409);
     assert_eq!(served.status(served.ask("DELETE", "/api/v1/sessions/ops").bearer_auth(&write)).await.0, 404);

@@ -150,7 +150,8 @@ async fn a_session_is_made_listed_kept_and_ended() {
     let list = served.json(served.admin("GET", "/api/sessions/")).await;
     assert_eq!(ids(&list), ["build-1", "byhand", "put-1"]);
     assert_eq!(list["sessions"][1]["source"], "discovered");
-    assert_eq!(tmux.tmux(&["display-message", "-p", "-t", "=put-1:", "#{pane_current_command}"]).trim(), "cat");
+    let command = || tmux.tmux(&["display-message", "-p", "-t", "=put-1:", "#{pane_current_command}"]);
+    eventually("its command runs", || command().trim() == "cat").await;
     let ours = served.json(served.admin("GET", "/api/v1/sessions")).await;
     let seen = |at: usize| (ours[at]["id"].clone(), ours[at]["source"].clone(), ours[at]["run"].clone());
     assert_eq!(seen(0), (json!("build-1"), json!("made"), Value::Null));
@@ -184,10 +185,11 @@ async fn a_page_types_sees_detaches_and_comes_back() {
     served.json(served.admin("POST", "/api/sessions").json(&json!({ "sessionId": "shell", "command": "sh" }))).await;
     let mut first = Old::open(&served, "shell").await;
     first.say(json!({ "type": "resize", "cols": 97, "rows": 31 })).await;
-    first.type_in("stty size; echo gr\u{fc}\u{df}e-$((40+2))\r").await;
-    first.until("gr\u{fc}\u{df}e-42").await;
-    // tmux's own line takes one row.
+    // tmux's own line takes one row; it sets the size when it gets to it.
+    first.type_in("until [ \"$(stty size)\" = \"$((29+1)) $((96+1))\" ]; do sleep 0.1; done; stty size\r").await;
     first.until("30 97").await;
+    first.type_in("echo gr\u{fc}\u{df}e-$((40+2))\r").await;
+    first.until("gr\u{fc}\u{df}e-42").await;
     let mut second = Old::open(&served, "shell").await;
     second.until("gr\u{fc}\u{df}e-42").await;
     second.type_in("echo both-$((1+1))\r").await;

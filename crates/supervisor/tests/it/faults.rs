@@ -269,7 +269,8 @@ async fn the_agent_gets_no_control_through_relay_or_door() {
 #[tokio::test]
 async fn past_its_time_the_agent_is_ended_and_its_work_saved() {
     let plane = Plane::new("echo slow > slow; sleep 1000");
-    plane.orders(|orders| orders.timeout_ms = 1500);
+    // The clone is in it.
+    plane.orders(|orders| orders.timeout_ms = 10_000);
     let end = plane.whole().await;
     let End::AgentFailed { detail } = end else { panic!("{end:?}") };
     assert!(detail.starts_with("timed out"), "{detail}");

@@ -137,7 +137,8 @@ async fn every_check_runs_and_each_is_reported() {
 async fn checks_past_their_time_are_told_apart_from_those_that_failed() {
     let plane = Plane::new("");
     as_checks(&plane, &["true", "echo begun; sleep 1000", "true"]);
-    plane.orders(|orders| orders.timeout_ms = 1500);
+    // The clone is in it.
+    plane.orders(|orders| orders.timeout_ms = 10_000);
     assert_eq!(plane.whole().await, End::Complete { summary: None });
     let results = results(&plane);
     let codes: Vec<_> = results.iter().map(|(_, code, _)| *code).collect();

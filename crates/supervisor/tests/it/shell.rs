@@ -50,6 +50,23 @@ async fn what_a_persons_shell_leaves_is_saved_and_however_it_ends_is_no_failure(
     assert_eq!(plane.pushed(BRANCH, "half.txt"), None, "its branch is the person's own affair");
 }
 
+#[tokio::test]
+async fn a_persons_shell_ends_at_a_stop_before_its_grace_is_spent() {
+    for begun in ["", "sleep 1000; "] {
+        let plane = Plane::new("PS1='at work> ' exec bash --norc -i");
+        plane.orders(|orders| orders.agent.as_mut().unwrap().session = true);
+        let mut supervisor = plane.supervisor();
+        plane.shown("at work> ").await;
+        plane.send(Message::binary(format!("echo half > half.txt; echo all-$((40+2)); {begun}\r").into_bytes()));
+        plane.shown("all-42").await;
+        plane.tell_supervisor(&ToSupervisor::Stop { grace_ms: 3_600_000, cause: None });
+        assert_eq!(plane.end().await, End::Stopped, "{begun}");
+        assert_eq!(plane.pushed(SAVED, "half.txt").as_deref(), Some("half\n"));
+        plane.tell_supervisor(&ToSupervisor::Dismiss);
+        assert_eq!(supervisor.code().await, Some(0));
+    }
+}
+
 /// A person's shell that ended, and what its saved ref holds.
 async fn left_by_a_person(command: &str) -> (std::sync::Arc<Plane>, End) {
     let plane = Plane::new(command);

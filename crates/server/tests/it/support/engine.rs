@@ -4,6 +4,7 @@ use super::git::commit;
 use super::tracker::Tracker;
 use super::{client, soon};
 use bytes::Bytes;
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -285,6 +286,32 @@ impl Served {
     pub(crate) async fn status(&self, request: reqwest::RequestBuilder) -> (u16, String) {
         let answer = soon("an answer", request.send()).await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// That after enough guesses what is right is refused as well. The wait after them is short at first: on a machine that
+    /// took longer than that over asking, it is guessed on until it is longer.
+    pub(crate) async fn slows_down(&self, guess: (&str, Value), right: &[(&str, Value)]) {
+        for least in [1, 4, 16] {
+            let refused_for = async || {
+                let answer = self.ask("POST", guess.0).json(&guess.1).send().await.unwrap();
+                assert!([401, 429].contains(&answer.status().as_u16()), "{answer:?}");
+                answer.headers().get("retry-after").map_or(0, |seconds| seconds.to_str().unwrap().parse::<u64>().unwrap())
+            };
+            soon("guesses are refused for so long", async {
+                while refused_for().await < least {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            })
+            .await;
+            let mut refused = 0;
+            for (path, body) in right {
+                refused += usize::from(self.status(self.ask("POST", path).json(body)).await.0 == 429);
+            }
+            if refused == right.len() {
+                return;
+            }
+        }
+        panic!("what is right does not wait");
     }
 
     /// An API token's secret and id.
