@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Packs the release programs for this machine's processor, with the static supervisor where the program looks for it.
+# Packs the release programs for this machine's processor, with the static supervisor where the program looks for it, and what
+# docs/operations.md installs beside them: the unit, the sandbox image's sources, the pages.
 #
 #   package.sh VERSION PROGRAMS TOOLS OUT
 #
@@ -22,7 +23,9 @@ trap 'rm -rf "$stage"' EXIT
 install -D -m 0755 "$programs/strawboss" "$stage/$name/bin/strawboss"
 install -D -m 0755 "$supervisor" "$stage/$name/tools/supervisor/bin/strawboss-supervisor"
 strip "$stage/$name/bin/strawboss"
-install -m 0644 README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$stage/$name/"
+git ls-files --error-unmatch README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT 'docs/*.md' deploy/systemd deploy/observability \
+  images/sandbox >"$stage/files"
+while IFS= read -r file; do install -D -m 0644 "$file" "$stage/$name/$file"; done <"$stage/files"
 mkdir -p "$out"
 tar --create --directory "$stage" --sort=name --mtime="@$(git log -1 --format=%ct)" --owner=0 --group=0 --numeric-owner "$name" |
   gzip --no-name --best >"$out/$name.tar.gz"

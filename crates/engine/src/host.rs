@@ -4,6 +4,7 @@
 use crate::engine::Engine;
 use crate::error::Refused;
 use crate::shared::{Shared, lock};
+use crate::views;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -102,22 +103,15 @@ impl Engine {
 
     /// The same, as the API says them.
     pub async fn host_session_views(&self) -> Result<Vec<SessionView>, Refused> {
-        let view = |one: HostSession| SessionView {
-            id: one.id.to_string(),
-            run: None,
-            source: if one.discovered { SessionSource::Discovered } else { SessionSource::Made },
-            command: one.command,
-            live: true,
-            viewers: one.attached,
-            bytes: None,
-            project: (!one.project.is_empty()).then_some(one.project),
-            created_at: one.created_at.0,
-            state: None,
-            detail: None,
-            image: None,
-            owner: None,
-            private: false,
-            saved_ref: None,
+        let view = |one: HostSession| {
+            let source = if one.discovered { SessionSource::Discovered } else { SessionSource::Made };
+            SessionView {
+                command: one.command,
+                live: true,
+                viewers: one.attached,
+                project: (!one.project.is_empty()).then_some(one.project),
+                ..views::session(one.id.to_string(), source, one.created_at)
+            }
         };
         Ok(self.host_session_list().await?.into_iter().map(view).collect())
     }

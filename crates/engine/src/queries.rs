@@ -208,21 +208,13 @@ impl Engine {
             .map(|run| {
                 let (bytes, viewers) = self.shared.hub.count(&run.id).unwrap_or_default();
                 SessionView {
-                    id: run.id.to_string(),
                     run: Some(run.id.to_string()),
-                    source: SessionSource::Run,
                     command: run.agent.word().to_owned(),
                     live: run.is_live(),
                     viewers,
                     bytes: Some(bytes),
                     project: Some(run.project.to_string()),
-                    created_at: run.created_at.0,
-                    state: None,
-                    detail: None,
-                    image: None,
-                    owner: None,
-                    private: false,
-                    saved_ref: None,
+                    ..views::session(run.id.to_string(), SessionSource::Run, run.created_at)
                 }
             })
             .collect())

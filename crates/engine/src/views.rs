@@ -8,11 +8,32 @@ use strawboss_core::project::{Approval, Project, Repository};
 use strawboss_core::run::{Question, Run};
 use strawboss_core::store::StoredReport;
 use strawboss_core::task::Task;
-use strawboss_core::{RunState, TaskId};
+use strawboss_core::{RunState, TaskId, Timestamp};
 use strawboss_protocol::api::{
     AnswerView, DependencyView, LoadView, PhaseView, ProgressView, ProjectView, PullRequestView, QuestionView, RunDetail,
-    RunEvent, RunView, TaskView,
+    RunEvent, RunView, SessionSource, SessionView, TaskView,
 };
+
+/// A session without a container of its own; what else is known of it, who asks puts in.
+pub(crate) fn session(id: String, source: SessionSource, created_at: Timestamp) -> SessionView {
+    SessionView {
+        id,
+        run: None,
+        source,
+        command: String::new(),
+        live: false,
+        viewers: 0,
+        bytes: None,
+        project: None,
+        created_at: created_at.0,
+        state: None,
+        detail: None,
+        image: None,
+        owner: None,
+        private: false,
+        saved_ref: None,
+    }
+}
 
 fn question(asked: &Question) -> QuestionView {
     QuestionView {

@@ -6,6 +6,7 @@
 pub mod backlog;
 mod browser;
 pub mod compose;
+mod crew;
 pub mod github;
 pub mod lab;
 mod person;
@@ -21,6 +22,7 @@ pub mod world;
 
 pub use backlog::{BacklogFile, Row};
 pub use compose::System;
+pub use crew::Crew;
 pub use github::GitHub;
 pub use lab::{Mount, OwnEngine};
 pub use person::Person;

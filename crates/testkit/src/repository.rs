@@ -1,6 +1,7 @@
 //! Real git repositories, as a user would have them.
 
 use crate::programs::run;
+use crate::world::World;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,5 +59,19 @@ impl Repository {
     /// A file as a branch has it; none when it is not there.
     pub fn file(&self, branch: &str, name: &str) -> Option<String> {
         self.git(&["show", &format!("{branch}:{name}")]).ok()
+    }
+}
+
+impl World {
+    /// A file as a ref of any of the mirrors has it, trimmed.
+    pub fn mirror_file(&self, reference: &str, name: &str) -> Result<Option<String>> {
+        for mirror in std::fs::read_dir(self.data_dir().join("mirrors"))? {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(mirror?.path()).args(["-c", "safe.directory=*", "show", &format!("{reference}:{name}")]);
+            if let Ok(text) = run(&mut command) {
+                return Ok(Some(text.trim().to_owned()));
+            }
+        }
+        Ok(None)
     }
 }

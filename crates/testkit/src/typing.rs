@@ -13,18 +13,40 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 impl World {
-    /// Types these keys into a run's terminal, as the browser does, and leaves.
-    pub async fn type_into(&self, run: &str, keys: &str) -> Result<()> {
+    /// Attaches to a run's terminal, as the browser does.
+    async fn attach(&self, run: &str) -> Result<WebSocketStream<TcpStream>> {
         let mut request = format!("ws://{}/ws/sessions/{run}", self.address()).into_client_request()?;
         request.headers_mut().insert("authorization", HeaderValue::from_str(&format!("Bearer {}", self.token()?))?);
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SESSION_PROTOCOL));
         let stream = TcpStream::connect(self.address()).await?;
-        let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.context("attach")?;
+        Ok(tokio_tungstenite::client_async(request, stream).await.context("attach")?.0)
+    }
+
+    /// Types these keys into a run's terminal, as the browser does, and leaves.
+    pub async fn type_into(&self, run: &str, keys: &str) -> Result<()> {
+        let mut socket = self.attach(run).await?;
         socket.send(Message::Binary(Bytes::copy_from_slice(keys.as_bytes()))).await?;
         socket.close(None).await?;
         // What was sent is taken once the other side has closed as well.
         while let Some(Ok(_)) = socket.next().await {}
         Ok(())
+    }
+
+    /// The same, but stays until the terminal has shown this; all that it has shown.
+    pub async fn type_until(&self, run: &str, keys: &str, seen: &str) -> Result<String> {
+        let mut socket = self.attach(run).await?;
+        socket.send(Message::Binary(Bytes::copy_from_slice(keys.as_bytes()))).await?;
+        let mut shown = Vec::new();
+        loop {
+            let message = tokio::time::timeout(DEADLINE, socket.next()).await.context("nothing comes")?;
+            if let Message::Binary(bytes) = message.context("the socket is closed")?? {
+                shown.extend_from_slice(&bytes);
+            }
+            let text = String::from_utf8_lossy(&shown);
+            if text.contains(seen) {
+                return Ok(text.into_owned());
+            }
+        }
     }
 }
 

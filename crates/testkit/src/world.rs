@@ -45,6 +45,8 @@ pub struct WorldOptions {
     pub more: String,
     /// The engine's address (`DOCKER_HOST`); none: the one that docker clients find by themselves.
     pub engine: Option<String>,
+    /// What sandboxes get in place of the supervisor; none: the real one.
+    pub supervisor: Option<PathBuf>,
 }
 
 impl Default for WorldOptions {
@@ -56,6 +58,7 @@ impl Default for WorldOptions {
             model_script: None,
             more: String::new(),
             engine: None,
+            supervisor: None,
         }
     }
 }
@@ -228,7 +231,7 @@ impl World {
             .arg(&config)
             .arg("--address-file")
             .arg(&address_file)
-            .env("STRAWBOSS_SUPERVISOR_DIR", programs::supervisor_tool()?)
+            .env("STRAWBOSS_SUPERVISOR_DIR", self.supervisor()?)
             .envs(self.options.engine.iter().map(|engine| ("DOCKER_HOST", engine)))
             .env("LOG_LEVEL", std::env::var("LOG_LEVEL").unwrap_or_else(|_| "info".to_owned()))
             .env_remove("ANTHROPIC_API_KEY")
@@ -267,6 +270,10 @@ impl World {
         }
     }
 
+    fn supervisor(&self) -> Result<PathBuf> {
+        self.options.supervisor.clone().map_or_else(programs::supervisor_tool, Ok)
+    }
+
     /// Replaces what stands beside projects in the configuration (`WorldOptions::more`), for the next start or command.
     pub fn set_more(&mut self, more: &str) {
         more.clone_into(&mut self.options.more);
@@ -276,7 +283,7 @@ impl World {
     pub fn command(&self, args: &[&str]) -> Result<Output> {
         let mut command = Command::new(programs::strawboss()?);
         command.args(args).arg("--config").arg(self.write_config()?);
-        command.env("STRAWBOSS_SUPERVISOR_DIR", programs::supervisor_tool()?).env_remove("ANTHROPIC_API_KEY");
+        command.env("STRAWBOSS_SUPERVISOR_DIR", self.supervisor()?).env_remove("ANTHROPIC_API_KEY");
         Ok(command.stdin(Stdio::null()).output()?)
     }
 
@@ -320,18 +327,6 @@ impl World {
     pub async fn terminal_has(&self, run: &str, text: &str) -> Result<bool> {
         let shown = self.terminal(run).await?;
         Ok(!shown.is_empty() && shown.contains(text))
-    }
-
-    /// A file as a ref of any of the mirrors has it, trimmed.
-    pub fn mirror_file(&self, reference: &str, name: &str) -> Result<Option<String>> {
-        for mirror in fs::read_dir(self.data_dir().join("mirrors"))? {
-            let mut command = Command::new("git");
-            command.arg("-C").arg(mirror?.path()).args(["-c", "safe.directory=*", "show", &format!("{reference}:{name}")]);
-            if let Ok(text) = programs::run(&mut command) {
-                return Ok(Some(text.trim().to_owned()));
-            }
-        }
-        Ok(None)
     }
 
     /// What the program logged.

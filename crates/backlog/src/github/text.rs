@@ -13,10 +13,10 @@ const BODY_LIMIT: usize = 32 << 10;
 const COMMENT_LIMIT: usize = 8 << 10;
 /// How much of all comments, in bytes; the newest count.
 const COMMENTS_LIMIT: usize = 24 << 10;
-/// The longest summary on an issue, in bytes. GitHub takes 65 536 characters in all.
-const SUMMARY_LIMIT: usize = 24 << 10;
-/// The longest list of checks on an issue, in bytes.
-const CHECKS_LIMIT: usize = 8 << 10;
+/// The longest summary, in bytes. GitHub takes 65 536 characters in all.
+pub(super) const SUMMARY_LIMIT: usize = 24 << 10;
+/// The longest list of checks, in bytes.
+pub(super) const CHECKS_LIMIT: usize = 8 << 10;
 /// What our comments begin with, invisible to people.
 const MARKER: &str = "<!-- strawboss:";
 
@@ -109,23 +109,28 @@ pub(super) fn comment(status: BacklogStatus, report: &Report) -> String {
     if let Some(commit) = &report.commit {
         let _ = write!(text, " at `{commit}`");
     }
-    if let Some(cost) = cost(report) {
-        let _ = write!(text, " · {cost}");
-    }
-    if let Some(link) = &report.link {
-        let _ = write!(text, " · [see it]({link})");
-    }
-    text.push('\n');
-    let mut block = |heading: &str, said: &str, limit: usize| {
-        let said = plain(said);
-        if !said.trim().is_empty() {
-            let _ = write!(text, "\n{heading}\n\n{}", fenced(&cut(said.trim(), limit)));
-        }
-    };
-    block("What is to do:", report.trouble.as_deref().unwrap_or_default(), SUMMARY_LIMIT);
-    block("The agent's last words:", report.summary.as_deref().unwrap_or_default(), SUMMARY_LIMIT);
-    block("Checks, on a fresh clone of that commit:", &checks(report), CHECKS_LIMIT);
+    text.push_str(&cost_and_link(report));
+    text.push_str(&quoted("What is to do:", report.trouble.as_deref(), SUMMARY_LIMIT));
+    text.push_str(&quoted("The agent's last words:", report.summary.as_deref(), SUMMARY_LIMIT));
+    text.push_str(&quoted("Checks, on a fresh clone of that commit:", Some(&checks(report)), CHECKS_LIMIT));
     text
+}
+
+/// How the line about a run ends: what it cost, and where it is seen.
+pub(super) fn cost_and_link(report: &Report) -> String {
+    let cost = cost(report).map(|cost| format!(" · {cost}")).unwrap_or_default();
+    let link = report.link.as_ref().map(|link| format!(" · [see it]({link})")).unwrap_or_default();
+    format!("{cost}{link}\n")
+}
+
+/// What the agent or a check said, as a block of code under a heading; nothing, when it said nothing.
+pub(super) fn quoted(heading: &str, said: Option<&str>, limit: usize) -> String {
+    // Which comments are ours, and where our part of one ends, is for us to say.
+    let said = plain(said.unwrap_or_default()).replace(MARKER, "<!- strawboss:");
+    if said.trim().is_empty() {
+        return String::new();
+    }
+    format!("\n{heading}\n\n{}", fenced(&cut(said.trim(), limit)))
 }
 
 #[cfg(test)]

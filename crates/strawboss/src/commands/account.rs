@@ -1,5 +1,6 @@
 //! `strawboss account …`
 
+use super::scope::Scope;
 use crate::client::{Api, part};
 use crate::context::Context;
 use crate::failure::{ExitStatus, Failure, io};
@@ -22,26 +23,6 @@ const MOST_BYTES: u64 = 1024;
 pub(crate) struct AccountArgs {
     #[command(subcommand)]
     command: AccountCommand,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Scope {
-    /// May look
-    Read,
-    /// May also steer tasks, runs, reviews and sessions in containers
-    Write,
-    /// May also make accounts and tokens, and use the host's sessions
-    Admin,
-}
-
-impl Scope {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -15,6 +15,7 @@ pub(crate) mod project;
 pub(crate) mod retention;
 pub(crate) mod review;
 pub(crate) mod run;
+mod scope;
 pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod task;

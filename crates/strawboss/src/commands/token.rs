@@ -1,5 +1,6 @@
 //! `strawboss token …`
 
+use super::scope::Scope;
 use crate::client::{Api, part};
 use crate::context::Context;
 use crate::failure::{ExitStatus, Failure};
@@ -14,26 +15,6 @@ use strawboss_protocol::api::{NewToken, TokenView};
 pub(crate) struct TokenArgs {
     #[command(subcommand)]
     command: TokenCommand,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Scope {
-    /// May look
-    Read,
-    /// May also steer tasks, runs and reviews
-    Write,
-    /// May also make tokens
-    Admin,
-}
-
-impl Scope {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -13,8 +13,8 @@ use strawboss_runner::{DockerConfig, DockerRunner, DoorsVolume, ProcessConfig, P
 pub(crate) fn docker_config(settings: &Settings, installation: &str) -> DockerConfig {
     let configured = &settings.runner;
     let fix = if configured.image == DEFAULT_IMAGE {
-        "Build it with `docker build --tag strawboss/sandbox images/sandbox` in Strawboss's repository, or give the project an \
-         `image:` of its own"
+        "Build it with `docker build --tag strawboss/sandbox images/sandbox` in Strawboss's repository or its release's archive, or \
+         give the project an `image:` of its own"
     } else {
         "Correct `runner.image` in strawboss.yaml"
     };

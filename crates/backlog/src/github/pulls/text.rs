@@ -1,14 +1,11 @@
 //! Text in both directions: a pull request's description, and what reviewers say as an agent is told it.
 
 use super::model::{Remark, Review};
-use crate::remote::{checks, cost, cut, fenced, plain};
+use crate::github::text::{CHECKS_LIMIT, SUMMARY_LIMIT, cost_and_link, quoted};
+use crate::remote::{checks, cut, plain};
 use std::fmt::Write as _;
 use strawboss_core::pull_request::Proposal;
 
-/// The longest summary, in bytes. GitHub takes 65 536 characters in all.
-const SUMMARY_LIMIT: usize = 24 << 10;
-/// The longest list of checks, in bytes.
-const CHECKS_LIMIT: usize = 8 << 10;
 /// The longest word of a reviewer, in bytes, and of all of them.
 const REVIEW_LIMIT: usize = 8 << 10;
 const REVIEWS_LIMIT: usize = 32 << 10;
@@ -45,23 +42,10 @@ pub(super) fn body(proposal: &Proposal, repository: &str) -> String {
     if usage.requests > 0 {
         let _ = write!(text, " · {read} tokens read, {} written", usage.output_tokens);
     }
-    if let Some(cost) = cost(report) {
-        let _ = write!(text, " · {cost}");
-    }
-    if let Some(link) = &report.link {
-        let _ = write!(text, " · [see it]({link})");
-    }
-    text.push('\n');
-    let mut block = |heading: &str, said: &str, limit: usize| {
-        // Where our part ends is for us to say.
-        let said = plain(said).replace("<!-- strawboss:", "<!- strawboss:");
-        if !said.trim().is_empty() {
-            let _ = write!(text, "\n{heading}\n\n{}", fenced(&cut(said.trim(), limit)));
-        }
-    };
-    block("The agent's last words:", report.summary.as_deref().unwrap_or_default(), SUMMARY_LIMIT);
+    text.push_str(&cost_and_link(report));
+    text.push_str(&quoted("The agent's last words:", report.summary.as_deref(), SUMMARY_LIMIT));
     let heading = format!("Checks, on a fresh clone of {}:", report.commit.as_deref().map_or("that commit", short));
-    block(&heading, &checks(report), CHECKS_LIMIT);
+    text.push_str(&quoted(&heading, Some(&checks(report)), CHECKS_LIMIT));
     let _ = write!(text, "\n{END}");
     text
 }
