@@ -11,7 +11,7 @@ help: ## What can be made
 demo: ## The main job on a sample backlog, with real agents and no account (ONCE=1 ends when it is Completed; SOURCE=csv|plan)
 	@demo/run.sh --source=$(or $(SOURCE),csv)
 
-test: ## Every test there is: Rust, web, end to end (FAST=1: what needs no Docker engine, no browser and no root)
+test: ## Every test there is: Rust, web, end to end (FAST=1: the web's and the crates' that need no Docker engine, no browser and no root)
 	@FAST=$(FAST) scripts/test.sh
 
 check: ## Format, lints, licences, tidiness, generated files

@@ -2,7 +2,8 @@
 # Every test there is, against real parts: installs what is missing, starts a Docker engine when none answers, builds, runs.
 # Anything that this starts, it ends.
 #
-#   FAST=1   only what needs no engine, no browser and no root: the web front's and the crates' own tests
+#   FAST=1   only what needs no engine, no browser and no root: the web front's and the crates' own tests. Left out are tests against
+#            an engine, a full disk, those of the supervisor's and the whole program at work, the unit for systemd, tests/e2e and bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +20,10 @@ if [ "${FAST:-}" = 1 ]; then
   # The server's full disk is one that a test mounts, which takes root.
   cargo test --locked --no-fail-fast --package strawboss-core --package strawboss-protocol --package strawboss-store \
     --package strawboss-backlog --package strawboss-agent --package strawboss-engine --package strawboss-gateway \
-    --package strawboss-server -- --skip the_servers_full_disk
+    --package strawboss-server --package strawboss-testkit --package xtask -- --skip the_servers_full_disk
+  # Of these a part alone: the rest is against a real engine, or the whole program at work.
+  cargo test --locked --no-fail-fast --package strawboss-runner --package strawboss-docker-proxy --package strawboss-supervisor \
+    --package strawboss --lib --bins --test door --test process --test cli
   exit
 fi
 
