@@ -7,6 +7,7 @@ use strawboss_core::backlog::{BacklogStatus, WriteBack};
 use strawboss_core::project::AgentMode;
 use strawboss_core::store::Store as _;
 use strawboss_core::{TaskId, TaskState};
+use strawboss_engine::TaskQuery;
 use strawboss_protocol::api::TaskView;
 use strawboss_protocol::supervisor::{End, Phase, ReportBody};
 
@@ -225,7 +226,7 @@ async fn a_completed_ticket_can_be_removed_here_before_its_tracker_has_heard_of_
     assert_eq!(rows.status("Mend it"), Some(BacklogStatus::Completed));
     rows.ticket(3, "One more", true);
     seen(&ground, &task(3), "pending").await;
-    assert_eq!(ground.engine.task_list(&Default::default()).await.unwrap().items.len(), 3, "nothing was made of it again");
+    assert_eq!(ground.engine.task_list(&TaskQuery::default()).await.unwrap().items.len(), 3, "nothing was made of it again");
 }
 
 #[tokio::test]
