@@ -284,17 +284,22 @@ async fn launchers_that_race_start_one_supervisor() {
 async fn nothing_that_it_started_outlives_a_stop() {
     let ground = Ground::new();
     // Deaf to requests; with a child, an orphan in a session of its own, one that wiped its environment, and forks going on.
-    let script = "trap '' TERM HUP; sleep 1000 & setsid sh -c 'sleep 1001 & sleep 1002' & ( ( setsid env -i sleep 1003 & ) & ) ; ( while :; do sleep 0.01; done ) & sleep 0.3; echo up > up; wait";
-    let spec = ground.spec(1, script);
+    // Others on this machine sleep as well, none of them for so long.
+    let [child, first, second, wiped] = [0, 1, 2, 3].map(|number| 1_000_000 + u64::from(std::process::id()) * 10 + number);
+    let script = format!(
+        "trap '' TERM HUP; sleep {child} & setsid sh -c 'sleep {first} & sleep {second}' & ( ( setsid env -i sleep {wiped} & ) & ) ; \
+         ( while :; do sleep 0.01; done ) & echo up > up; wait"
+    );
+    let spec = ground.spec(1, &script);
     let handle = ground.started(&spec).await;
     until_file(&ground.home(&spec).join("up")).await;
     let named = || {
-        let names = (1000..=1003).map(|seconds| format!("sleep\0{seconds}\0"));
+        let names = [child, first, second, wiped].map(|seconds| format!("sleep\0{seconds}\0"));
         let lines: Vec<_> = fs::read_dir("/proc")
             .unwrap()
             .filter_map(|item| fs::read_to_string(item.ok()?.path().join("cmdline")).ok())
             .collect();
-        names.filter(|name| lines.contains(name)).count()
+        names.iter().filter(|name| lines.contains(name)).count()
     };
     until("all four sleep", || named() == 4).await;
     ground.runner.stop(&handle, Duration::from_millis(100)).await.unwrap();
