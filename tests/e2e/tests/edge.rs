@@ -64,23 +64,23 @@ impl Edge {
         Ok(name)
     }
 
-    fn log(&self, name: &str) -> Result<String> {
+    fn log(name: &str) -> Result<String> {
         // It speaks on standard error.
         run(Command::new("sh").args(["-c", "docker logs \"$1\" 2>&1", "log", name]))
     }
 
     /// Waits until its log says this so often.
-    fn says(&self, name: &str, words: &str, times: usize) -> Result<()> {
+    fn says(name: &str, words: &str, times: usize) -> Result<()> {
         let until = Instant::now() + DEADLINE;
-        while self.log(name)?.matches(words).count() < times {
-            ensure!(Instant::now() < until, "{name} does not say `{words}` {times} times:\n{}", self.log(name)?);
+        while Self::log(name)?.matches(words).count() < times {
+            ensure!(Instant::now() < until, "{name} does not say `{words}` {times} times:\n{}", Self::log(name)?);
             std::thread::sleep(Duration::from_millis(100));
         }
         Ok(())
     }
 
     /// Whose certificate is served.
-    fn served(&self, name: &str) -> Result<String> {
+    fn served(name: &str) -> Result<String> {
         let ask = "openssl s_client -connect 127.0.0.1:8443 </dev/null 2>/dev/null | openssl x509 -noout -subject";
         run(Command::new("docker").args(["exec", name, "sh", "-c", ask]))
     }
@@ -102,22 +102,22 @@ fn a_mounted_certificate_is_served_watched_and_spoken_of() -> Result<()> {
         certificate(&folder, name, lives)?;
     }
     let good = edge.start("good.pem", "good.key")?;
-    edge.says(&good, "nginx starts", 1)?;
-    ensure!(edge.served(&good)?.contains("CN = good"));
-    ensure!(!edge.log(&good)?.contains("ends"), "there is nothing to say of it");
+    Edge::says(&good, "nginx starts", 1)?;
+    ensure!(Edge::served(&good)?.contains("CN = good"));
+    ensure!(!Edge::log(&good)?.contains("ends"), "there is nothing to say of it");
     // Replaced as a mounted folder is, by something else. Between the two files they do not belong together.
     fs::copy(folder.join("next.key"), folder.join("good.key"))?;
-    edge.says(&good, "the new certificate is not taken: the key", 1)?;
-    ensure!(edge.served(&good)?.contains("CN = good"));
+    Edge::says(&good, "the new certificate is not taken: the key", 1)?;
+    ensure!(Edge::served(&good)?.contains("CN = good"));
     fs::copy(folder.join("next.pem"), folder.join("good.pem"))?;
-    edge.says(&good, "a new certificate is in use", 1)?;
-    ensure!(edge.served(&good)?.contains("CN = next"));
+    Edge::says(&good, "a new certificate is in use", 1)?;
+    ensure!(Edge::served(&good)?.contains("CN = next"));
 
     // An end that comes while it runs is said again and again, not at the start alone.
     for (name, words) in [("soon", "the certificate ends soon ("), ("over", "the certificate has expired (")] {
         let edge_of = edge.start(&format!("{name}.pem"), &format!("{name}.key"))?;
-        edge.says(&edge_of, words, 3)?;
-        ensure!(edge.served(&edge_of)?.contains(&format!("CN = {name}")), "better than no edge");
+        Edge::says(&edge_of, words, 3)?;
+        ensure!(Edge::served(&edge_of)?.contains(&format!("CN = {name}")), "better than no edge");
     }
     Ok(())
 }
@@ -139,7 +139,7 @@ fn what_does_not_fit_together_is_no_start() -> Result<()> {
         let name = edge.start(chain, key)?;
         let ended = run(Command::new("docker").args(["wait", &name]))?;
         ensure!(ended.trim() == "1", "{chain} with {key}: {ended}");
-        let said = edge.log(&name)?;
+        let said = Edge::log(&name)?;
         ensure!(said.contains(words) && said.contains("Correct EDGE_CERTIFICATE"), "{chain} with {key}: {said}");
     }
     Ok(())
