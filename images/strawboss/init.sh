@@ -10,8 +10,8 @@ case "$uid$gid" in *[!0-9]*) die "STRAWBOSS_UID and STRAWBOSS_GID must be number
 [ "$uid" != 0 ] || die "STRAWBOSS_UID is 0: the control plane does not run as root. Set it to your own number (id -u) in .env"
 
 give() { # NAME PATH: a volume to the control plane's user
-  # The file stays: a volume with nothing in it takes the owner that the image names each time a container is made with it.
-  touch "$2/.volume" 2>/dev/null || die "the volume $1 cannot be written: it is mounted read-only, or its disk is full"
+  touch "$2/.writable" 2>/dev/null || die "the volume $1 cannot be written: it is mounted read-only, or its disk is full"
+  rm -f "$2/.writable"
   # All of it only when the user changed: with many recordings that takes a while.
   if [ "$(stat -c %u:%g "$2")" != "$uid:$gid" ]; then
     chown -R "$uid:$gid" "$2"

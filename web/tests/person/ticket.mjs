@@ -24,6 +24,8 @@ try {
   await page.getByText("Waiting", { exact: true }).first().waitFor();
   await page.locator(".xterm").click();
   await page.keyboard.type('/complete It greets "everybody".');
+  // Enter in one breath with what it ends is a pasted line to it.
+  await rows.getByText('It greets "everybody".').waitFor();
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: "Approve" }).click();
   await page.getByText("Landed on main").waitFor();
