@@ -1,7 +1,8 @@
 //! The paths of the systems that Strawboss replaces, served as their clients know them: one file a system's part.
 //!
 //! `sessions`, `socket` and `accounts` are the terminal service's, `tickets` the ticket daemon's. Nothing here decides: old words
-//! are turned into ours, the engine is asked, and the answer is put into old words again. docs/sessions.md says what differs. These paths are not in the API's description: they are nobody's future.
+//! are turned into ours, the engine is asked, and the answer is put into old words again. docs/sessions.md says what differs.
+//! These paths are not in the API's description: they are nobody's future.
 
 pub(crate) mod accounts;
 pub(crate) mod legacy;
