@@ -7,8 +7,9 @@
 
 use super::attributes;
 use super::fault::Fault;
+use super::late::Carry;
 use super::load::Loaded;
-use super::look::{Hash, Stamp, fault, glance, read_all};
+use super::look::{Hash, Stamp, glance, read_all};
 use super::siblings::{Siblings, sync_dir};
 use super::steps::{Step, Steps};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -63,6 +64,14 @@ pub(crate) enum Exchanged {
         /// The new file's state, if nobody changed it already.
         stamp: Option<Stamp>,
     },
+    /// A person saved in between; their file is in its place again, and the write has to be redone on it.
+    GaveWay {
+        /// What they saved. For a moment it was not to be seen.
+        theirs: Vec<u8>,
+        /// What was to be seen for that moment, as it was when it was taken back: our new content, or what somebody
+        /// made of it. A program that opened it may still write to it.
+        ours: Option<(File, Vec<u8>, Carry)>,
+    },
     /// Not by changing names: a file mounted alone, a folder that we may not write to, an owner that we may not give.
     CannotHere(io::Error),
 }
@@ -102,7 +111,7 @@ pub(crate) fn exchange(target: &Target<'_>) -> Result<Exchanged, Halt> {
             }
             Ok(Exchanged::Done { displaced, stamp: stamp_of(&fresh, target.new) })
         }
-        _ => Err(exchange_back(target, &swap)),
+        displaced => exchange_back(target, &swap, displaced),
     }
 }
 
@@ -135,7 +144,7 @@ fn write_aside(target: &Target<'_>) -> io::Result<(PathBuf, File)> {
 }
 
 /// A person saved between our reading and the exchange: their file goes back to its place at once.
-fn exchange_back(target: &Target<'_>, swap: &Path) -> Halt {
+fn exchange_back(target: &Target<'_>, swap: &Path, theirs: Option<File>) -> Result<Exchanged, Halt> {
     let path = &target.base.path;
     match target.steps.reached(Step::ExchangeBack).and_then(|()| change_places(swap, path)) {
         Ok(()) => {}
@@ -143,22 +152,29 @@ fn exchange_back(target: &Target<'_>, swap: &Path) -> Halt {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if renameat_with(CWD, swap, CWD, path, RenameFlags::NOREPLACE).is_ok() {
                 sync_dir(target.siblings.dir());
-                return Halt::Again(Fault::Changing);
+                return Err(Halt::Again(Fault::Changing));
             }
         }
         // The displaced file keeps its telling name; recovery puts it back or keeps it for a person.
-        Err(error) => return refused("giving way to an edit that was made meanwhile", &error),
+        Err(error) => return Err(refused("giving way to an edit that was made meanwhile", &error)),
     }
-    match open_no_link(swap).map_err(|error| fault("reading it", &error)).and_then(|file| read_all(&file)) {
-        Ok(bytes) if bytes != target.new => match target.siblings.keep_conflict(&bytes) {
-            Ok(()) => target.siblings.discard(swap),
-            Err(error) => return refused("keeping an edit that was made meanwhile", &error),
-        },
-        Ok(_) => target.siblings.discard(swap),
-        Err(_) => {}
+    // Only now: it may have been saved in pieces.
+    let theirs = theirs.and_then(|file| read_all(&file).ok()).unwrap_or_default();
+    let mut ours = None;
+    if let Ok(file) = open_no_link(swap)
+        && let Ok(bytes) = read_all(&file)
+    {
+        let carry = if bytes == target.new { Carry::Tail } else { Carry::Nothing };
+        // A file that was just emptied is being saved; what comes is seen by its handle.
+        if carry == Carry::Nothing && !bytes.is_empty() {
+            let kept = target.siblings.keep_conflict(&bytes);
+            kept.map_err(|error| refused("keeping an edit that was made meanwhile", &error))?;
+        }
+        target.siblings.discard(swap);
+        ours = Some((file, bytes, carry));
     }
     sync_dir(target.siblings.dir());
-    Halt::Again(Fault::Changing)
+    Ok(Exchanged::GaveWay { theirs, ours })
 }
 
 /// For file systems on which two names cannot change places.

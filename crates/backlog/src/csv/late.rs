@@ -14,7 +14,7 @@ use strawboss_core::backlog::WriteBack;
 const KEPT: Duration = Duration::from_mins(1);
 
 /// How many displaced files are watched at most.
-const MOST: usize = 16;
+const MOST: usize = 64;
 
 /// A file that was replaced.
 #[derive(Debug)]
@@ -25,7 +25,19 @@ struct Displaced {
     hash: Hash,
     /// What we wrote since to the file that took its place.
     writes: Vec<WriteBack>,
+    carry: Carry,
     since: Instant,
+}
+
+/// What of a late edit can be carried over into the file as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Carry {
+    /// Nothing: what is written to it is kept aside.
+    Nothing,
+    /// Rows at its end. The file as it is has edits that this one never had; taking it whole would undo them.
+    Tail,
+    /// Everything: the file as it is has nothing more than this one, but for our writes.
+    Whole,
 }
 
 /// The files that were replaced lately.
@@ -46,16 +58,29 @@ pub(crate) enum Merge {
 }
 
 impl Late {
-    /// Watches a file that was replaced; `writes` is what its successor has that it has not.
-    pub(crate) fn push(&mut self, file: File, content: &[u8], hash: Hash, writes: &[WriteBack]) {
+    /// Watches a file that was replaced; `writes` is what its successor has that it has not. `ours`: it held just what
+    /// we wrote last, else somebody's edits.
+    pub(crate) fn push(&mut self, file: File, content: &[u8], hash: Hash, writes: &[WriteBack], ours: bool) {
         for displaced in &mut self.0 {
+            if !ours {
+                displaced.carry = displaced.carry.min(Carry::Tail);
+            }
             displaced.writes.retain(|old| !writes.iter().any(|new| new.native_ref == old.native_ref));
             displaced.writes.extend_from_slice(writes);
         }
+        self.watch(file, content, hash, writes, Carry::Whole);
+    }
+
+    /// Watches a content of ours that had to give way; a program may have opened it in its moment.
+    pub(crate) fn push_ours(&mut self, file: File, content: &[u8], carry: Carry) {
+        self.watch(file, content, hash(content), &[], carry);
+    }
+
+    fn watch(&mut self, file: File, content: &[u8], hash: Hash, writes: &[WriteBack], carry: Carry) {
         let stamp = file.metadata().ok().map(|metadata| Stamp::of(&metadata));
         // Between the comparison and this moment somebody may have written already: then the stamp is no proof.
         let stamp = stamp.filter(|_| read_all(&file).is_ok_and(|now| now == content));
-        self.0.push(Displaced { file, stamp, size: content.len(), hash, writes: writes.to_vec(), since: Instant::now() });
+        self.0.push(Displaced { file, stamp, size: content.len(), hash, writes: writes.to_vec(), carry, since: Instant::now() });
         let untouched = self.0.iter().filter(|displaced| !displaced.is_touched()).count();
         if untouched > MOST
             && let Some(oldest) = self.0.iter().position(|displaced| !displaced.is_touched())
@@ -96,10 +121,12 @@ impl Late {
                 // It was emptied, or is being written from the start.
                 Err(_) if age < torn => return Merge::Unsettled,
                 Err(_) if content.is_empty() => Merge::Nothing,
-                Ok((document, columns, listing)) if ours => match edit::apply(&document, &columns, &listing, &displaced.writes) {
-                    Ok(edited) => Merge::Becomes(edited.bytes),
-                    Err(_) => Merge::Conflict(content.clone()),
-                },
+                Ok((document, columns, listing)) if ours && displaced.carry == Carry::Whole => {
+                    match edit::apply(&document, &columns, &listing, &displaced.writes) {
+                        Ok(edited) => Merge::Becomes(edited.bytes),
+                        Err(_) => Merge::Conflict(content.clone()),
+                    }
+                }
                 _ => Merge::Conflict(content.clone()),
             }
         };
@@ -123,6 +150,10 @@ impl Displaced {
 
     /// What was written behind the content that was known, if nothing else changed.
     fn appended<'a>(&self, content: &'a [u8]) -> Option<&'a [u8]> {
+        // What follows nothing is no end of anything, but a file that is written anew.
+        if self.carry == Carry::Nothing || self.size == 0 {
+            return None;
+        }
         let (known, tail) = content.split_at_checked(self.size)?;
         (hash(known) == self.hash).then_some(tail)
     }

@@ -7,6 +7,8 @@
 //! Here are the configuration, the patience of the reader and the port; each part of the work has a file of its own.
 
 mod attributes;
+#[cfg(test)]
+mod crossed;
 mod document;
 mod edit;
 mod exchange;
@@ -16,6 +18,7 @@ mod in_place;
 mod late;
 mod load;
 mod look;
+mod missed;
 mod recover;
 mod rows;
 mod siblings;

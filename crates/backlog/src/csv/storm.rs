@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use strawboss_core::Timestamp;
 use strawboss_core::backlog::{BacklogStatus, WriteBack, WriteOutcome};
 
-const FILE: &str = "\u{feff}ID,Project,Status,Agent,Last Update,Next Action,Notes\r\n\
+pub(super) const FILE: &str = "\u{feff}ID,Project,Status,Agent,Last Update,Next Action,Notes\r\n\
     a,Antenna,Pending,,,\"Do, it\",\"mine, \"\"really\"\"\"\r\n\
     b,Other,Pending,,,Do that,\r\n";
 
@@ -65,7 +65,7 @@ fn patience() -> Patience {
     }
 }
 
-fn writer(path: &Path, steps: Steps) -> Writer {
+pub(super) fn writer(path: &Path, steps: Steps) -> Writer {
     Writer {
         name: "priorities.csv".to_owned(),
         path: path.to_owned(),
@@ -77,7 +77,7 @@ fn writer(path: &Path, steps: Steps) -> Writer {
     }
 }
 
-fn completed(native_ref: &str) -> WriteBack {
+pub(super) fn completed(native_ref: &str) -> WriteBack {
     WriteBack {
         native_ref: native_ref.to_owned(),
         status: BacklogStatus::Completed,

@@ -9,8 +9,9 @@ use super::exchange::{Exchanged, Halt, Target, exchange};
 use super::fault::Fault;
 use super::in_place;
 use super::late::{Late, Merge};
-use super::load::{Loaded, Refusal, load};
+use super::load::{Loaded, Refusal, load, understand};
 use super::look::{Hash, Stamp, glance, hash};
+use super::missed::{Missed, Rows};
 use super::recover::recover;
 use super::siblings::{Remains, Siblings};
 use super::steps::Steps;
@@ -47,7 +48,8 @@ pub(crate) struct Memory {
     /// How many rows the last read found.
     pub(crate) rows: usize,
     late: Late,
-    /// The content that we wrote last.
+    missed: Missed,
+    /// The content that we wrote last, unless it brought in somebody's late edit.
     ours: Option<Hash>,
     recovered: bool,
 }
@@ -83,10 +85,10 @@ impl Writer {
         if let Err(halt) = self.recover_once() {
             return Err(Refusal::from(halt.into_fault()));
         }
-        if self.is_touched()
+        if (self.is_touched() || !self.memory().missed.is_empty())
             && let Err(error) = self.write(&[])
         {
-            tracing::warn!(source = %self.name, %error, "an edit to the replaced file waits to be merged");
+            tracing::warn!(source = %self.name, %error, "an edit that was made while the file was replaced waits");
         }
         load(&self.path)
     }
@@ -134,6 +136,7 @@ impl Writer {
         if !self.stands_still(&loaded) {
             return Err(Halt::Again(Fault::Changing));
         }
+        self.keep_missed(&loaded)?;
         if self.merge_late(&loaded)? {
             // On to the file as it is now; the lock goes with the handle.
             return Err(Halt::Again(Fault::Changing));
@@ -187,25 +190,43 @@ impl Writer {
             let ours = memory.ours == Some(loaded.hash);
             memory.late.merge(loaded, ours, self.patience.settle, self.patience.torn)
         };
-        let merged = match merge {
-            Merge::Nothing => return Ok(false),
-            Merge::Unsettled => return Err(Halt::Again(Fault::Changing)),
+        match merge {
+            Merge::Nothing => Ok(false),
+            Merge::Unsettled => Err(Halt::Again(Fault::Changing)),
             Merge::Becomes(bytes) => {
                 tracing::info!(source = %self.name, "an edit to the file that was just replaced is merged");
                 let result = self.replace(loaded, &bytes, &[]);
                 if result.is_err() {
                     // The edit is marked as seen; it must not be lost for that.
                     self.keep(loaded, &bytes)?;
+                } else {
+                    self.remember(loaded, &bytes);
                 }
-                result.map(|_| hash(&bytes))
+                result.map(|_| true)
             }
             Merge::Conflict(bytes) => {
                 self.keep(loaded, &bytes)?;
-                return Ok(false);
+                Ok(false)
             }
-        };
-        self.memory().ours = Some(merged?);
-        Ok(true)
+        }
+    }
+
+    /// Keeps a copy of rows that somebody's save removed who may never have seen them.
+    fn keep_missed(&self, loaded: &Loaded) -> Result<(), Halt> {
+        let rows = Rows::of(loaded);
+        let gone = self.memory().missed.gone(&rows);
+        if let Some(gone) = gone {
+            self.keep(loaded, &gone)?;
+        }
+        self.memory().missed.forget(&rows);
+        Ok(())
+    }
+
+    /// Remembers an edit that was not in the file for a moment: `loaded` is what was to be seen instead.
+    fn remember(&self, loaded: &Loaded, with_edit: &[u8]) {
+        if let Ok((document, _, listing)) = understand(with_edit.to_vec()) {
+            self.memory().missed.remember(&Rows::of(loaded), &Rows::new(&document, &listing));
+        }
     }
 
     fn keep(&self, loaded: &Loaded, bytes: &[u8]) -> Result<(), Halt> {
@@ -223,8 +244,17 @@ impl Writer {
         if loaded.metadata.nlink() == 1 {
             match exchange(&target)? {
                 Exchanged::Done { displaced, stamp } => {
-                    self.memory().late.push(displaced, loaded.document.bytes(), loaded.hash, writes);
+                    let mut memory = self.memory();
+                    let ours = memory.ours == Some(loaded.hash);
+                    memory.late.push(displaced, loaded.document.bytes(), loaded.hash, writes, ours);
                     return Ok(stamp);
+                }
+                Exchanged::GaveWay { theirs, ours } => {
+                    self.remember(loaded, &theirs);
+                    if let Some((file, bytes, carry)) = ours {
+                        self.memory().late.push_ours(file, &bytes, carry);
+                    }
+                    return Err(Halt::Again(Fault::Changing));
                 }
                 Exchanged::CannotHere(error) => {
                     tracing::debug!(source = %self.name, %error, "the backlog cannot be replaced, so it is written in place");
