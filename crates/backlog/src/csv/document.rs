@@ -235,7 +235,9 @@ fn reads_as_rows(bytes: &[u8], mut at: usize, until: usize, columns: usize) -> b
             at = line_end(bytes, at);
         } else {
             let scan = scan(bytes, at, &mut fields);
-            if scan.flaw.is_some() || scan.count != columns {
+            // A quote in the middle of a cell may be the one that closes what was opened above.
+            let stray = |field: &Field| !field.quoted && memchr(b'"', &bytes[field.start..field.end]).is_some();
+            if scan.flaw.is_some() || scan.count != columns || fields.iter().any(stray) {
                 return false;
             }
             at = scan.next;
@@ -327,6 +329,8 @@ mod tests {
         assert_eq!(document.broken(), None);
         assert_eq!(document.records()[1].flaw, Some(Flaw::TextAfterQuote));
         assert_eq!(values(&document)[2..], [["fine", "2"], ["also", "3"], ["last", "4"]]);
+        let document = parse("a,b\n\"\"x,\"this is\none text\",2\n");
+        assert_eq!(document.broken(), Some(Broken::Quote { line: 2 }), "its second line is no row");
         let document = parse("a,b\nx,\"never closed\nfine,2\n");
         assert_eq!(document.records()[1].flaw, Some(Flaw::Unterminated));
         assert_eq!(values(&document)[2], ["fine", "2"]);

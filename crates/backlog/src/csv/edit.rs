@@ -42,11 +42,33 @@ pub(crate) fn apply(
         })
         .collect();
 
+    let bytes = write(document, columns, &wanted);
+    if prove(document, columns, &wanted, &bytes).is_ok() {
+        return Ok(Edited { bytes, outcomes });
+    }
+    // A quote of ours may close one that stands open in a row above: without any, it cannot.
+    let plain: Vec<_> = wanted.into_iter().map(|(record, write)| (record, in_plain_words(write))).collect();
+    let wanted = plain.iter().map(|(record, write)| (*record, write)).collect();
+    let bytes = write(document, columns, &wanted);
+    prove(document, columns, &wanted, &bytes)?;
+    Ok(Edited { bytes, outcomes })
+}
+
+/// The same with an Agent cell that needs no quotes.
+fn in_plain_words(write: &WriteBack) -> WriteBack {
+    let plain = write.agent.replace(',', ";").replace('"', "'").replace(['\r', '\n', '\t'], " ");
+    let plain = plain.trim();
+    let agent = if plain.starts_with('#') { format!("'{plain}") } else { plain.to_owned() };
+    WriteBack { agent, ..write.clone() }
+}
+
+/// The file with our cells of these records.
+fn write(document: &Document, columns: &Columns, wanted: &BTreeMap<usize, &WriteBack>) -> Vec<u8> {
     let old = document.bytes();
     let mut bytes = Vec::with_capacity(old.len() + wanted.len() * 64);
     let mut copied = 0;
     let mut fields = Vec::new();
-    for (&index, write) in &wanted {
+    for (&index, write) in wanted {
         let record = &document.records()[index];
         let count = document.fields(record, &mut fields);
         let mut reached = count;
@@ -69,9 +91,7 @@ pub(crate) fn apply(
         }
     }
     bytes.extend_from_slice(&old[copied..]);
-    let edited = Edited { bytes, outcomes };
-    prove(document, columns, &wanted, &edited)?;
-    Ok(edited)
+    bytes
 }
 
 /// Whether the cell means this already, so that its bytes, and a person's spelling, can stay.
@@ -92,8 +112,8 @@ fn encode(value: &str, quoted: bool, bytes: &mut Vec<u8>) {
 }
 
 /// Reads the result again and compares: the last guard before a person's file.
-fn prove(old: &Document, columns: &Columns, wanted: &BTreeMap<usize, &WriteBack>, edited: &Edited) -> Result<(), Unfaithful> {
-    let new = Document::parse(edited.bytes.clone());
+fn prove(old: &Document, columns: &Columns, wanted: &BTreeMap<usize, &WriteBack>, bytes: &[u8]) -> Result<(), Unfaithful> {
+    let new = Document::parse(bytes.to_vec());
     if new.records().len() != old.records().len() || new.broken() != old.broken() {
         return Err(Unfaithful { record: new.records().len().min(old.records().len()) });
     }
@@ -211,6 +231,16 @@ mod tests {
     fn an_empty_agent_leaves_the_cell() {
         assert_eq!(one("A,1,,sarah,,Do it", ""), "A,1,In Progress,sarah,2026-01-15T10:00:00Z,Do it");
         assert_eq!(one("A,1,,sarah,,Do it", " \n "), "A,1,In Progress,sarah,2026-01-15T10:00:00Z,Do it");
+    }
+
+    #[test]
+    fn a_quote_of_ours_closes_none_that_stands_open() {
+        let file = "Agent,Project,Next Action,Status\n\"\n,A,Do it,\n";
+        for (agent, written) in [(", \"b\" ", "; 'b'"), ("#1,", "\"#1,\""), ("a b", "a b")] {
+            let (bytes, count) = write_all(file.as_bytes(), agent);
+            let expected = format!("Agent,Project,Next Action,Status\n\"\n{written},A,Do it,In Progress\n");
+            assert_eq!((String::from_utf8(bytes).unwrap(), count), (expected, 1));
+        }
     }
 
     #[test]
