@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use strawboss_core::Timestamp;
-use strawboss_core::backlog::{Backlog, BacklogStatus, Reading, SourceItem, WriteBack, WriteOutcome};
+use strawboss_core::backlog::{Backlog, BacklogStatus, Reading, Report, SourceItem, WriteBack, WriteOutcome};
+use strawboss_core::{RunOutcome, TaskId, Timestamp};
 
 /// A row as a person writes it.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +80,10 @@ pub trait Fixture: Send {
     async fn give_back(&mut self);
     /// A person looks at a row.
     async fn see(&mut self, action: &str) -> Option<Sight>;
+    /// What people read there of how work on a row ended, in order; none where the source has no room for it.
+    async fn told(&mut self, _action: &str) -> Option<Vec<String>> {
+        None
+    }
 }
 
 /// Longer than any source takes to notice a change on a busy machine.
@@ -97,6 +101,7 @@ pub async fn holds<F: Fixture, M: AsyncFn() -> F>(make: M) {
     a_source_that_is_away_is_no_empty_list(make().await).await;
     a_row_waits_for_what_blocks_it(make().await).await;
     what_a_person_set_meanwhile_is_not_written_over(make().await).await;
+    how_work_ended_is_told_once_whatever_a_person_set(make().await).await;
     what_a_stranger_wants_waits_for_a_person(make().await).await;
 }
 
@@ -356,6 +361,32 @@ async fn what_a_person_set_meanwhile_is_not_written_over<F: Fixture>(mut fixture
     fixture.remove("Second").await;
     let gone = knowing("Second", BacklogStatus::Pending, BacklogStatus::Completed);
     assert_eq!(put(&*backlog, &[gone]).await, [WriteOutcome::RowGone]);
+}
+
+async fn how_work_ended_is_told_once_whatever_a_person_set<F: Fixture>(mut fixture: F) {
+    fixture.add(&Wish::new("Antenna", "First")).await;
+    let backlog = fixture.open().await;
+    let before = items(&*backlog).await;
+    let report = Report {
+        run: TaskId::nth(&before[0].project, 1).run(1),
+        outcome: Some(RunOutcome::Succeeded),
+        summary: Some("It was mended.".to_owned()),
+        checks: Vec::new(),
+        branch: "strawboss/antenna-1".to_owned(),
+        commit: None,
+        cost_microusd: 0,
+        trouble: None,
+        link: None,
+    };
+    let known = Some(BacklogStatus::Pending);
+    let review = WriteBack { known, report: Some(report), ..write(&before[0], BacklogStatus::InReview, "x y") };
+    fixture.set_status("First", "Completed").await;
+    for _ in 0..2 {
+        assert_eq!(put(&*backlog, std::slice::from_ref(&review)).await, [WriteOutcome::Overtaken]);
+        assert_eq!(see(&mut fixture, "First").await.status, "Completed");
+        let told = fixture.told("First").await;
+        assert!(told.is_none_or(|told| told.len() == 1 && told[0].contains("It was mended.")), "told once");
+    }
 }
 
 async fn what_a_stranger_wants_waits_for_a_person<F: Fixture>(mut fixture: F) {

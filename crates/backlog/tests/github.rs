@@ -159,6 +159,10 @@ impl Fixture for Person {
         let status = BacklogStatus::from_word(word)?.word().to_owned();
         Some(Sight { status, agent: None, last_update: None })
     }
+
+    async fn told(&mut self, action: &str) -> Option<Vec<String>> {
+        Some(self.0.comments(self.0.number_of(action)?))
+    }
 }
 
 #[tokio::test]

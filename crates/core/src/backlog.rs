@@ -261,6 +261,21 @@ impl WriteBack {
         let all = waiting.earlier.into_iter().chain(newest);
         self.earlier = all.filter(|earlier| Some(&earlier.report.run) != about.as_ref()).collect();
     }
+
+    /// What is left of it when a person set the Status before it landed: what it has to tell, and their word.
+    pub fn overruled(self, by: BacklogStatus, at: Timestamp) -> Option<Self> {
+        let mut left = Self {
+            native_ref: self.native_ref.clone(),
+            status: by,
+            agent: String::new(),
+            at,
+            known: Some(by),
+            report: None,
+            earlier: Vec::new(),
+        };
+        left.replace(self);
+        (!left.earlier.is_empty()).then_some(left)
+    }
 }
 
 /// What became of a write-back.
@@ -270,7 +285,7 @@ pub enum WriteOutcome {
     Written,
     /// The row is no longer there; there is nothing to write to.
     RowGone,
-    /// A person set the row's Status meanwhile: nothing was written, and the next reading says what they want.
+    /// A person set the row's Status meanwhile: it stays so, and the next reading says what they want. Reports were told.
     Overtaken,
     /// The source will not take this one, while it takes others: what was tried, why, what to do. It is tried again.
     Refused(String),
@@ -400,6 +415,17 @@ mod tests {
             all = next;
         }
         assert_eq!((all.status, told(&all)), (S::Completed, vec![(S::Blocked, "one-1.1"), (S::Completed, "one-1.2")]));
+    }
+
+    #[test]
+    fn a_write_that_a_person_overruled_tells_what_it_had_to_tell_and_leaves_their_word() {
+        use BacklogStatus as S;
+        assert_eq!(write(S::InReview, None).overruled(S::Paused, Timestamp(2)), None);
+        let mut second = write(S::InReview, Some("one-1.2"));
+        second.replace(write(S::Blocked, Some("one-1.1")));
+        let left = second.overruled(S::Completed, Timestamp(2)).unwrap();
+        assert_eq!((left.status, left.known, left.report.is_none()), (S::Completed, Some(S::Completed), true));
+        assert_eq!(told(&left), [(S::Blocked, "one-1.1"), (S::InReview, "one-1.2")]);
     }
 
     #[test]

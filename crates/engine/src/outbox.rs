@@ -69,7 +69,11 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
         let known = known(shared, &source).await?;
         let writes: Vec<WriteBack> = messages
             .iter()
-            .map(|(message, write)| WriteBack { known: known.get(&message.key).map(|known| known.status), ..write.clone() })
+            .map(|(message, write)| {
+                // Of a row that was let go, what was known when it was.
+                let known = known.get(&message.key).map(|known| known.status).or(write.known);
+                WriteBack { known, ..write.clone() }
+            })
             .collect();
         // People see what is wrong, and that it is so no longer.
         let mut has_news = messages.iter().any(|(message, _)| message.failures > 0);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use strawboss_core::backlog::{BacklogStatus, Reading, SourceItem, SourceLink, SourceProblem, WriteBack};
 use strawboss_core::project::Approval;
 use strawboss_core::run::StopReason;
-use strawboss_core::store::{ChangeSet, Message, StoreError};
+use strawboss_core::store::{ChangeSet, Message, NewMessage, StoreError};
 use strawboss_core::task::Task;
 use strawboss_core::{BlockCode, BlockReason, RunId, TaskId, TaskState, Timestamp};
 use strawboss_protocol::api::{ProblemView, SourceView};
@@ -114,6 +114,18 @@ impl Plan {
     fn write(&mut self, task: Task) {
         self.changes.tasks.push(task);
     }
+
+    /// A person set a row's Status while a write to it waits: that one is not what they want any more. What it has to tell
+    /// of runs, where the source has room for that, is told all the same.
+    fn overrule(&mut self, waiting: &Message, item: &SourceItem, now: Timestamp) {
+        self.changes.delivered.push(waiting.id);
+        let write = serde_json::from_str::<WriteBack>(&waiting.payload).ok().filter(|_| item.is_ticket);
+        let left = write.and_then(|write| write.overruled(item.status, now));
+        if let Some(payload) = left.and_then(|left| serde_json::to_string(&left).ok()) {
+            let (key, topic) = (waiting.key.clone(), waiting.topic.clone());
+            self.changes.outbox.push(NewMessage { key, topic, payload, at: now });
+        }
+    }
 }
 
 async fn apply(
@@ -128,7 +140,11 @@ async fn apply(
     let now = shared.now();
     let messages = shared.parts.store.outbox_list(u32::MAX).await?;
     let completing = completing(&messages);
-    let waiting: HashMap<String, i64> = messages.into_iter().map(|message| (message.key, message.id)).collect();
+    let waiting: HashMap<String, Message> = messages
+        .into_iter()
+        .filter(|message| message.topic == WRITE_BACK)
+        .map(|message| (message.key.clone(), message))
+        .collect();
     let mut known: HashMap<String, Task> = HashMap::new();
     for task in shared.parts.store.task_list_by_source(&name).await? {
         if let Some(link) = &task.source {
@@ -146,15 +162,8 @@ async fn apply(
             // What a person set while its work is being merged is looked at again when that is done.
             Some(task) if lock(&shared.moving).contains(&task.id) || unknown.contains(&task.id) => {}
             Some(task) => {
-                let waiting = waiting.get(&message_key(&name, &item.native_ref)).copied();
-                let stops = plan.stops.len();
-                if let Some(item) = meet(shared, &mut plan, task, item, waiting.is_some(), now) {
-                    fresh.push(item);
-                }
-                if plan.stops.len() > stops {
-                    // What was to be written is not what the person wants.
-                    plan.changes.delivered.extend(waiting);
-                }
+                let waiting = waiting.get(&message_key(&name, &item.native_ref));
+                fresh.extend(meet(shared, &mut plan, task, item, waiting, now));
             }
         }
     }
@@ -360,8 +369,15 @@ fn gone(plan: &mut Plan, mut task: Task, now: Timestamp) {
     detach(plan, task);
 }
 
-/// A row that has a task; gives the item back when it is new work, its old task let go.
-fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writing: bool, now: Timestamp) -> Option<SourceItem> {
+/// A row that has a task, and a write that may wait for it; gives the item back when it is new work, its old task let go.
+fn meet(
+    shared: &Shared,
+    plan: &mut Plan,
+    mut task: Task,
+    item: SourceItem,
+    waiting: Option<&Message>,
+    now: Timestamp,
+) -> Option<SourceItem> {
     let before = task.clone();
     let said = task.source.as_ref().map(|link| link.row_status);
     let ours = shared.backlog_status(&task);
@@ -376,6 +392,9 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
     }
     let SourceItem { status, status_unclear, needs_approval, .. } = item;
     if by_person {
+        if let Some(waiting) = waiting {
+            plan.overrule(waiting, &item, now);
+        }
         match status {
             BacklogStatus::Pending | BacklogStatus::Queued
                 if matches!(task.state, TaskState::Done | TaskState::Review | TaskState::Cancelled) =>
@@ -423,7 +442,7 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
             // What a person set Completed stays so: it is theirs.
             link.detached |= status == BacklogStatus::Completed;
         }
-    } else if !writing
+    } else if waiting.is_none()
         && !status_unclear
         && let Some(link) = &mut task.source
     {
@@ -449,7 +468,7 @@ fn meet(shared: &Shared, plan: &mut Plan, mut task: Task, item: SourceItem, writ
         }
     }
     // A word that is being typed is not written over; once it is whole, the row is looked at again.
-    let row_is_wrong = !writing
+    let row_is_wrong = waiting.is_none()
         && !status_unclear
         && task.source.as_ref().is_some_and(|link| !link.detached && link.row_status != shared.backlog_status(&task));
     if task != before || row_is_wrong {

@@ -22,11 +22,12 @@ impl GithubBacklog {
             return Ok(WriteOutcome::RowGone);
         };
         let Some(issue) = self.issue(number).await? else { return Ok(WriteOutcome::RowGone) };
-        if Self::overtaken(write.known, self.labels.status(&issue), write.status) {
-            return Ok(WriteOutcome::Overtaken);
-        }
+        // Whatever a person did meanwhile: how work ended is news, and moves nothing.
         for (status, report) in write.reports() {
             self.tell(&issue, status, report).await?;
+        }
+        if Self::overtaken(write.known, self.labels.status(&issue), write.status) {
+            return Ok(WriteOutcome::Overtaken);
         }
         // What a person closed stays so where completing does not close.
         let closed = write.status == BacklogStatus::Completed && (self.config.done_close || issue.is_closed());

@@ -31,11 +31,12 @@ impl PlaneBacklog {
         let mut now = record.clone();
         self.meet(&mut now, &ticket, &project, &states);
         let stands = now.stand.status;
-        if write.known.is_some_and(|known| known != stands && write.status != stands) {
-            return Ok(WriteOutcome::Overtaken);
-        }
+        // Whatever a person did meanwhile: how work ended is news, and moves nothing.
         for (status, report) in write.reports() {
             self.tell(&project, &ticket, status, report).await?;
+        }
+        if write.known.is_some_and(|known| known != stands && write.status != stands) {
+            return Ok(WriteOutcome::Overtaken);
         }
         let wanted = self.wanted_state(&ticket, &states, write)?;
         let stand = Stand { state: wanted.clone(), status: write.status };

@@ -124,6 +124,10 @@ impl Fixture for Person {
         };
         Some(Sight { status, agent: None, last_update: None })
     }
+
+    async fn told(&mut self, action: &str) -> Option<Vec<String>> {
+        Some(self.0.plane.comments(&self.id(action)?))
+    }
 }
 
 #[tokio::test]

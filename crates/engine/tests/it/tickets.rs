@@ -179,6 +179,63 @@ async fn of_every_run_that_ended_while_the_source_was_away_people_are_told_once_
     assert_eq!(rows.writes().iter().filter(|write| about_the_first(write)).count(), 1);
 }
 
+/// The network is back, and everything that waited for it is written.
+async fn heard(ground: &Ground, rows: &Rows) {
+    rows.set_deaf(false);
+    ground.clock.forward(std::time::Duration::from_mins(2));
+    until("all is written", async || ground.store.outbox_list(10).await.unwrap().is_empty().then_some(())).await;
+}
+
+fn told(rows: &Rows) -> Vec<String> {
+    let runs = |write: &WriteBack| write.reports().map(|(_, report)| report.run.to_string()).collect::<Vec<_>>();
+    rows.writes().iter().flat_map(runs).collect()
+}
+
+#[tokio::test]
+async fn a_ticket_that_a_person_closed_while_it_could_not_be_written_to_stays_closed_and_is_told_of_its_run() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "Mend it", false);
+    let (_, mut agent) = ground.work(&task(1), "work.txt").await;
+    until("the first write", async || rows.writes().pop()).await;
+    rows.set_deaf(true);
+    agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
+    seen(&ground, &task(1), "review").await;
+    rows.edit("Mend it", BacklogStatus::Completed, &[]);
+    seen(&ground, &task(1), "cancelled").await;
+    heard(&ground, &rows).await;
+    assert_eq!(rows.status("Mend it"), Some(BacklogStatus::Completed), "{:?}", rows.writes());
+    assert_eq!(told(&rows), ["demo-1.1"]);
+}
+
+#[tokio::test]
+async fn a_person_who_stops_a_run_is_still_told_of_the_one_before() {
+    for (word, state) in
+        [(BacklogStatus::Paused, "paused"), (BacklogStatus::Blocked, "blocked"), (BacklogStatus::Completed, "cancelled")]
+    {
+        let rows = Arc::new(Rows::default());
+        let ground = ground(&rows).await;
+        rows.ticket(1, "Mend it", false);
+        let (_, mut agent) = ground.work(&task(1), "work.txt").await;
+        until("the first write", async || rows.writes().pop()).await;
+        rows.set_deaf(true);
+        agent.done(End::AgentFailed { detail: "It gave up.".to_owned() }).await;
+        seen(&ground, &task(1), "blocked").await;
+        ground.engine.task_retry(&task(1)).await.unwrap();
+        let mut agent = ground.play(&task(1).run(2), "agent").await;
+        agent.report(ReportBody::Phase { phase: Phase::Working }).await;
+        rows.edit("Mend it", word, &[]);
+        agent.until_stop().await;
+        heard(&ground, &rows).await;
+        assert_eq!(rows.status("Mend it"), Some(word), "{:?}", rows.writes());
+        agent.done(End::Stopped).await;
+        seen(&ground, &task(1), state).await;
+        heard(&ground, &rows).await;
+        assert_eq!(rows.status("Mend it"), Some(word), "{:?}", rows.writes());
+        assert_eq!(told(&rows), ["demo-1.1"], "{word:?}: {:?}", rows.writes());
+    }
+}
+
 /// A ticket's work is done and accepted.
 async fn completed(ground: &Ground, rows: &Rows) {
     rows.ticket(1, "Mend it", false);
