@@ -58,9 +58,9 @@ pub(crate) enum Merge {
 }
 
 impl Late {
-    /// Watches a file that was replaced; `writes` is what its successor has that it has not. `ours`: it held just what
-    /// we wrote last, else somebody's edits.
-    pub(crate) fn push(&mut self, file: File, content: &[u8], hash: Hash, writes: &[WriteBack], ours: bool) {
+    /// The file was written to: what is watched has a successor that has `writes`, too. `ours`: the file held just what we
+    /// wrote last, else somebody's edits.
+    pub(crate) fn succeeded(&mut self, writes: &[WriteBack], ours: bool) {
         for displaced in &mut self.0 {
             if !ours {
                 displaced.carry = displaced.carry.min(Carry::Tail);
@@ -68,6 +68,10 @@ impl Late {
             displaced.writes.retain(|old| !writes.iter().any(|new| new.native_ref == old.native_ref));
             displaced.writes.extend_from_slice(writes);
         }
+    }
+
+    /// Watches a file that was replaced; `writes` is what its successor has that it has not.
+    pub(crate) fn push(&mut self, file: File, content: &[u8], hash: Hash, writes: &[WriteBack]) {
         self.watch(file, content, hash, writes, Carry::Whole);
     }
 

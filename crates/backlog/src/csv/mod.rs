@@ -228,7 +228,7 @@ impl CsvBacklog {
             line: 0,
             column: None,
             message: format!(
-                "An edit of `{}` could not be merged with another one made at the same moment. It is kept whole in `{}`: \
+                "An edit of `{}` could not be merged with another one made at the same moment. It is kept in `{}`: \
                  copy what you need from it, and delete it.",
                 self.writer.name,
                 path.display()

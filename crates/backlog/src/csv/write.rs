@@ -214,18 +214,26 @@ impl Writer {
     /// Keeps a copy of rows that somebody's save removed who may never have seen them.
     fn keep_missed(&self, loaded: &Loaded) -> Result<(), Halt> {
         let rows = Rows::of(loaded);
-        let gone = self.memory().missed.gone(&rows);
-        if let Some(gone) = gone {
-            self.keep(loaded, &gone)?;
+        let age = loaded.stamp.age().unwrap_or_default();
+        let gone = {
+            let mut memory = self.memory();
+            memory.missed.expire(age);
+            if memory.missed.is_empty() { None } else { memory.missed.gone(&rows) }
+        };
+        let Some(gone) = gone else { return Ok(()) };
+        // A file that is being written from the start looks like that.
+        if age < self.patience.shrunk && loaded.stamp.age().is_some() {
+            return Err(Halt::Again(Fault::Changing));
         }
-        self.memory().missed.forget(&rows);
+        self.keep(loaded, &gone)?;
+        self.memory().missed.forget_gone(&rows);
         Ok(())
     }
 
     /// Remembers an edit that was not in the file for a moment: `loaded` is what was to be seen instead.
     fn remember(&self, loaded: &Loaded, with_edit: &[u8]) {
-        if let Ok((document, _, listing)) = understand(with_edit.to_vec()) {
-            self.memory().missed.remember(&Rows::of(loaded), &Rows::new(&document, &listing));
+        if let Ok((document, columns, listing)) = understand(with_edit.to_vec()) {
+            self.memory().missed.remember(&Rows::of(loaded), &Rows::new(&document, &columns, &listing));
         }
     }
 
@@ -240,13 +248,14 @@ impl Writer {
         may_write(loaded)?;
         let siblings = self.siblings(&loaded.path);
         let target = Target { base: loaded, new, new_hash: hash(new), siblings: &siblings, steps: &self.steps };
+        let ours = self.memory().ours == Some(loaded.hash);
         // Another name of the same file would be left with the old content.
         if loaded.metadata.nlink() == 1 {
             match exchange(&target)? {
                 Exchanged::Done { displaced, stamp } => {
                     let mut memory = self.memory();
-                    let ours = memory.ours == Some(loaded.hash);
-                    memory.late.push(displaced, loaded.document.bytes(), loaded.hash, writes, ours);
+                    memory.late.succeeded(writes, ours);
+                    memory.late.push(displaced, loaded.document.bytes(), loaded.hash, writes);
                     return Ok(stamp);
                 }
                 Exchanged::GaveWay { theirs, ours } => {
@@ -261,7 +270,9 @@ impl Writer {
                 }
             }
         }
-        in_place::write(&target)
+        let stamp = in_place::write(&target)?;
+        self.memory().late.succeeded(writes, ours);
+        Ok(stamp)
     }
 
     fn siblings(&self, file: &Path) -> Siblings {
