@@ -315,6 +315,8 @@ pub enum StopReason {
     RowBlocked,
     /// The row was set Paused.
     RowPaused,
+    /// The row was set Pending again before the run had stopped for what it said: the task waits for another one.
+    RowPending,
     /// It ran past its project's limit.
     Timeout,
     /// A better task needed its place.
@@ -326,7 +328,7 @@ pub enum StopReason {
 impl StopReason {
     /// Whether the run's row says so.
     pub fn is_by_row(self) -> bool {
-        matches!(self, Self::Withdrawn | Self::RowBlocked | Self::RowPaused)
+        matches!(self, Self::Withdrawn | Self::RowBlocked | Self::RowPaused | Self::RowPending)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::shared::{CLOSE, Close, Shared, WRITE_BACK, message_key};
 use crate::{fault, figures, sources};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use strawboss_core::backlog::{BacklogStatus, SourceLink, WriteBack, WriteOutcome};
@@ -58,7 +58,7 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
             }
         }
     }
-    for (source, messages) in by_source {
+    for (source, mut messages) in by_source {
         let Some(backlog) = shared.config.sources.iter().find(|configured| configured.backlog.name() == source) else {
             // The source is no longer configured: there is nothing to write to.
             delivered.extend(messages.iter().map(|(message, _)| message.id));
@@ -66,11 +66,17 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
         };
         let exchange = shared.exchange(&source);
         let _exchanging = exchange.lock().await;
+        // What a reading found meanwhile may have taken some of them back.
+        let still: HashSet<i64> = shared.parts.store.outbox_due(shared.now(), BATCH).await?.iter().map(|due| due.id).collect();
+        messages.retain(|(message, _)| still.contains(&message.id));
+        if messages.is_empty() {
+            continue;
+        }
         let known = known(shared, &source).await?;
         let writes: Vec<WriteBack> = messages
             .iter()
             .map(|(message, write)| {
-                // Of a row that was let go, what was known when it was.
+                // Of a row that was let go, what a person had said when it was.
                 let known = known.get(&message.key).map(|known| known.status).or(write.known);
                 WriteBack { known, ..write.clone() }
             })

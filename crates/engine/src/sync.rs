@@ -115,12 +115,12 @@ impl Plan {
         self.changes.tasks.push(task);
     }
 
-    /// A person set a row's Status while a write to it waits: that one is not what they want any more. What it has to tell
+    /// A person set a row's Status, or withdrew it, while a write to it waits: that one is not what they want any more. What it has to tell
     /// of runs, where the source has room for that, is told all the same.
-    fn overrule(&mut self, waiting: &Message, item: &SourceItem, now: Timestamp) {
+    fn overrule(&mut self, waiting: &Message, by: BacklogStatus, is_ticket: bool, now: Timestamp) {
         self.changes.delivered.push(waiting.id);
-        let write = serde_json::from_str::<WriteBack>(&waiting.payload).ok().filter(|_| item.is_ticket);
-        let left = write.and_then(|write| write.overruled(item.status, now));
+        let write = serde_json::from_str::<WriteBack>(&waiting.payload).ok().filter(|_| is_ticket);
+        let left = write.and_then(|write| write.overruled(by, now));
         if let Some(payload) = left.and_then(|left| serde_json::to_string(&left).ok()) {
             let (key, topic) = (waiting.key.clone(), waiting.topic.clone());
             self.changes.outbox.push(NewMessage { key, topic, payload, at: now });
@@ -179,7 +179,7 @@ async fn apply(
                 }
                 detach(&mut plan, task);
             }
-            None if lost.certain => gone(&mut plan, task, now),
+            None if lost.certain => gone(&mut plan, task, &waiting, now),
             None => {}
         }
     }
@@ -221,7 +221,8 @@ async fn apply(
 fn completing(messages: &[Message]) -> HashSet<String> {
     let is_one = |message: &&Message| {
         let write = serde_json::from_str::<WriteBack>(&message.payload);
-        message.topic == WRITE_BACK && write.is_ok_and(|write| write.status == BacklogStatus::Completed)
+        // What a person set Completed themselves they may take up again.
+        message.topic == WRITE_BACK && write.is_ok_and(|write| write.status == BacklogStatus::Completed && write.known.is_none())
     };
     messages.iter().filter(is_one).map(|message| message.key.clone()).collect()
 }
@@ -356,9 +357,14 @@ fn detach(plan: &mut Plan, mut task: Task) {
 
 /// A task's row went: its run stops with its work saved, and it is withdrawn. A ticket that was completed stays in the list of
 /// those: trackers pass over what is closed.
-fn gone(plan: &mut Plan, mut task: Task, now: Timestamp) {
+fn gone(plan: &mut Plan, mut task: Task, waiting: &HashMap<String, Message>, now: Timestamp) {
     if task.is_ticket() && task.state == TaskState::Done {
         return;
+    }
+    let link = task.source.as_ref();
+    let waiting = link.and_then(|link| Some((link, waiting.get(&message_key(&link.source, &link.native_ref))?)));
+    if let Some((link, waiting)) = waiting {
+        plan.overrule(waiting, link.row_status, link.is_ticket, now);
     }
     if let (TaskState::Running, Some(run)) = (task.state, &task.run) {
         plan.stops.push((run.clone(), StopReason::Withdrawn));
@@ -393,7 +399,7 @@ fn meet(
     let SourceItem { status, status_unclear, needs_approval, .. } = item;
     if by_person {
         if let Some(waiting) = waiting {
-            plan.overrule(waiting, &item, now);
+            plan.overrule(waiting, item.status, item.is_ticket, now);
         }
         match status {
             BacklogStatus::Pending | BacklogStatus::Queued
@@ -408,6 +414,9 @@ fn meet(
                     && asks_first(shared, &item) =>
             {
                 moved(task.ask(now), &task.id);
+            }
+            BacklogStatus::Pending | BacklogStatus::Queued if task.state == TaskState::Running => {
+                plan.stops.extend(task.run.clone().map(|run| (run, StopReason::RowPending)));
             }
             BacklogStatus::Pending | BacklogStatus::Queued => {
                 let waits_for_approval = task.state == TaskState::Pending && status == BacklogStatus::Pending;

@@ -300,9 +300,16 @@ pub(crate) async fn request_stop(
     Ok(())
 }
 
-/// Notes on a live run that it is to stop; false when there is nothing to note. Whoever commits it wakes the driver.
+/// Notes on a live run that it is to stop, and what the row says last; false when there is nothing to note. Whoever commits
+/// it wakes the driver.
 pub(crate) fn note_stop(run: &mut Run, reason: StopReason) -> bool {
-    let asks = run.is_live() && run.stop_requested.is_none();
+    let asks = run.is_live()
+        && match run.stop_requested {
+            None => reason != StopReason::RowPending,
+            // Whoever is about to stop it for a word that is no longer there stops it for another.
+            Some(earlier) if reason == StopReason::RowPending => earlier.is_by_row() && earlier != reason,
+            Some(earlier) => reason.is_by_row() && earlier != reason && !run.session,
+        };
     if asks {
         run.stop_requested = Some(reason);
     }

@@ -98,6 +98,9 @@ fn stop(run: &mut Run, task: &mut Task, reason: StopReason, limit: u64, now: Tim
         StopReason::Withdrawn => (RunOutcome::Stopped, "Its row was deleted or set Completed.".to_owned()),
         StopReason::RowBlocked => (RunOutcome::Stopped, "Its row was set Blocked.".to_owned()),
         StopReason::RowPaused => (RunOutcome::Stopped, "Its row was set Paused.".to_owned()),
+        StopReason::RowPending => {
+            (RunOutcome::Stopped, "Its row was set to stop it, and Pending again before it had stopped.".to_owned())
+        }
         StopReason::Preempted => (RunOutcome::Stopped, "A task of better priority took its place.".to_owned()),
         StopReason::Timeout => (RunOutcome::TimedOut, format!("It ran longer than the project's limit of {limit} seconds.")),
     };
@@ -106,6 +109,10 @@ fn stop(run: &mut Run, task: &mut Task, reason: StopReason, limit: u64, now: Tim
         StopReason::Person | StopReason::RowPaused | StopReason::Idle => task.pause(None, now)?,
         StopReason::Timeout if run.session => task.pause(None, now)?,
         StopReason::Preempted => task.preempt(now)?,
+        StopReason::RowPending => {
+            task.pause(None, now)?;
+            task.queue(now)?;
+        }
         StopReason::Withdrawn => task.cancel(now)?,
         StopReason::RowBlocked => task.block(row_blocked(), now)?,
         StopReason::Timeout => {

@@ -18,6 +18,8 @@ pub(crate) struct Rows {
     down: AtomicBool,
     deaf: AtomicBool,
     changed: Notify,
+    /// Held while nobody may read it.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Rows {
@@ -89,6 +91,11 @@ impl Rows {
         self.deaf.store(deaf, Ordering::SeqCst);
     }
 
+    /// Whoever reads it waits as long as this is kept.
+    pub(crate) async fn hold(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.reading.lock().await
+    }
+
     /// What was written to it.
     pub(crate) fn writes(&self) -> Vec<WriteBack> {
         self.writes.lock().unwrap().clone()
@@ -126,6 +133,7 @@ impl Backlog for Rows {
     }
 
     async fn read(&self) -> Reading {
+        let _reading = self.reading.lock().await;
         if self.down.load(Ordering::SeqCst) {
             let message = "it does not answer".to_owned();
             let problem = SourceProblem { line: 0, column: None, message, skipped: false, native_ref: None };

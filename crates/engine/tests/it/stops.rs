@@ -70,6 +70,37 @@ async fn what_a_person_set_to_stop_a_run_is_not_written_over_while_it_stops() {
 }
 
 #[tokio::test]
+async fn what_a_person_says_while_a_run_stops_is_what_becomes_of_its_task() {
+    for (word, state) in [
+        (BacklogStatus::Blocked, "blocked"),
+        (BacklogStatus::Completed, "cancelled"),
+        (BacklogStatus::Pending, "running"),
+        (BacklogStatus::Queued, "running"),
+    ] {
+        let rows = Arc::new(Rows::default());
+        let ground = Ground::with_sources(|_| {}, vec![rows.source()]).await;
+        ground.engine.start().await.unwrap();
+        rows.set(&["Do something"]);
+        let task = TaskId::parse("demo-1").unwrap();
+        let mut agent = ground.play(&task.run(1), "agent").await;
+        agent.report(ReportBody::Phase { phase: Phase::Working }).await;
+        until("its row says so", async || (rows.status("Do something") == Some(BacklogStatus::InProgress)).then_some(())).await;
+        rows.edit("Do something", BacklogStatus::Paused, &[]);
+        agent.until_stop().await;
+        rows.edit("Do something", word, &[&format!("Do more after {}", word.word())]);
+        let more = format!("Do more after {}", word.word());
+        until("that is read", async || (rows.status(&more) == Some(BacklogStatus::Queued)).then_some(())).await;
+        agent.done(End::Stopped).await;
+        if state == "running" {
+            let _next = ground.play(&task.run(2), "agent").await;
+        }
+        ground.until_state(&task, state).await;
+        let expected = if state == "running" { BacklogStatus::InProgress } else { word };
+        until("its row says it", async || (rows.status("Do something") == Some(expected)).then_some(())).await;
+    }
+}
+
+#[tokio::test]
 async fn a_stop_while_the_runner_does_not_answer_is_honoured() {
     let ground = Ground::new(|_| {}).await;
     ground.runner.fail("create", Purpose::Agent, away());

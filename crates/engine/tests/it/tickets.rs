@@ -209,6 +209,48 @@ async fn a_ticket_that_a_person_closed_while_it_could_not_be_written_to_stays_cl
 }
 
 #[tokio::test]
+async fn a_write_that_was_due_while_the_source_was_read_is_overruled_by_what_is_read() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "Mend it", false);
+    let (_, mut agent) = ground.work(&task(1), "work.txt").await;
+    until("the first write", async || rows.writes().pop()).await;
+    rows.set_deaf(true);
+    agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
+    seen(&ground, &task(1), "review").await;
+    let held = rows.hold().await;
+    rows.edit("Mend it", BacklogStatus::Completed, &[]);
+    rows.set_deaf(false);
+    ground.clock.forward(std::time::Duration::from_mins(2));
+    let looks = ground.store.calls("outbox_due");
+    until("it is found to be due", async || (ground.store.calls("outbox_due") > looks).then_some(())).await;
+    drop(held);
+    seen(&ground, &task(1), "cancelled").await;
+    heard(&ground, &rows).await;
+    assert_eq!(rows.status("Mend it"), Some(BacklogStatus::Completed), "{:?}", rows.writes());
+    assert_eq!(told(&rows), ["demo-1.1"]);
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_not_listed_any_more_is_not_moved_and_is_told_of_its_run() {
+    let rows = Arc::new(Rows::default());
+    let ground = ground(&rows).await;
+    rows.ticket(1, "Mend it", false);
+    let (_, mut agent) = ground.work(&task(1), "work.txt").await;
+    let written = async || rows.writes().pop().filter(|write| write.status == BacklogStatus::InProgress);
+    until("its start is written", written).await;
+    rows.set_deaf(true);
+    agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
+    seen(&ground, &task(1), "review").await;
+    rows.drop_ticket(1);
+    seen(&ground, &task(1), "cancelled").await;
+    heard(&ground, &rows).await;
+    let last = rows.writes().pop().unwrap();
+    assert_eq!((last.status, last.known), (BacklogStatus::InProgress, Some(BacklogStatus::InProgress)));
+    assert_eq!(told(&rows), ["demo-1.1"]);
+}
+
+#[tokio::test]
 async fn a_person_who_stops_a_run_is_still_told_of_the_one_before() {
     for (word, state) in
         [(BacklogStatus::Paused, "paused"), (BacklogStatus::Blocked, "blocked"), (BacklogStatus::Completed, "cancelled")]
