@@ -1,6 +1,7 @@
 //! Projects, agents and models as the configuration names them, parsed and validated.
 
 use crate::ProjectName;
+use crate::runner::Purpose;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -157,8 +158,11 @@ pub struct Project {
     pub setup: Vec<String>,
     /// Commands that must end with 0 on the pushed commit, in a fresh sandbox.
     pub checks: Vec<String>,
-    /// Absolute folders in the sandbox that are kept between this project's runs.
+    /// Absolute folders in the sandbox that are kept between the runs of this project's agents.
     pub cache: Vec<String>,
+    /// The same between its checks. Code that nobody has accepted yet writes there what later checks read.
+    #[serde(default)]
+    pub checks_cache: Vec<String>,
     /// Extra environment of set-up, agent and checks.
     pub env: BTreeMap<String, String>,
     /// Who lets an agent start.
@@ -181,6 +185,17 @@ pub struct Project {
     pub after_merge: AfterMerge,
     /// Why it cannot be worked on now, when that is known; set by looking at the repository.
     pub unusable: Option<Unusable>,
+}
+
+impl Project {
+    /// The folders that sandboxes for this keep between runs.
+    pub fn caches(&self, purpose: Purpose) -> &[String] {
+        match purpose {
+            Purpose::Agent => &self.cache,
+            Purpose::Checks => &self.checks_cache,
+            Purpose::Rescue => &[],
+        }
+    }
 }
 
 /// Why a project cannot be worked on, and the fix.

@@ -64,7 +64,7 @@ pub enum SandboxVolume {
 pub struct Cache {
     /// Whose.
     pub project: ProjectName,
-    /// Agents and checks have caches of their own: no agent ever wrote to what checks read.
+    /// Agents and checks have caches of their own: no agent's sandbox ever wrote to what checks read.
     pub purpose: Purpose,
     /// The absolute path in the sandbox.
     pub path: String,

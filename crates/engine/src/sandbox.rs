@@ -296,9 +296,8 @@ async fn raise_once(
         volume: plan.volume,
         caches: plan
             .project
-            .cache
+            .caches(plan.purpose)
             .iter()
-            .filter(|_| plan.purpose != Purpose::Rescue)
             .map(|path| Cache { project: plan.project.name.clone(), purpose: plan.purpose, path: path.clone() })
             .collect(),
         tools: plan.tools,

@@ -123,6 +123,7 @@ pub(crate) fn no_project(shared: &Shared, name: &ProjectName) -> Option<Project>
         setup: Vec::new(),
         checks: Vec::new(),
         cache: Vec::new(),
+        checks_cache: Vec::new(),
         env: std::collections::BTreeMap::new(),
         approval: Approval::Auto,
         review: ReviewMode::Manual,

@@ -55,6 +55,7 @@ fn catalog() -> Result<Catalog> {
             setup: Vec::new(),
             checks: Vec::new(),
             cache: Vec::new(),
+            checks_cache: Vec::new(),
             env: BTreeMap::new(),
             approval: Approval::Auto,
             review: ReviewMode::Manual,

@@ -20,6 +20,7 @@ pub(crate) fn project(text: &str, max_concurrent: u32) -> Project {
         setup: Vec::new(),
         checks: Vec::new(),
         cache: Vec::new(),
+        checks_cache: Vec::new(),
         env: BTreeMap::new(),
         approval: Approval::Auto,
         review: ReviewMode::Manual,

@@ -196,6 +196,7 @@ mod tests {
             setup: Vec::new(),
             checks: vec!["cargo test".to_owned(), "cargo clippy".to_owned()],
             cache: Vec::new(),
+            checks_cache: Vec::new(),
             env: BTreeMap::new(),
             approval: Approval::Auto,
             review: ReviewMode::Auto,

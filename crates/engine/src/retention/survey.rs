@@ -131,7 +131,10 @@ async fn folders(shared: &Shared, caches: bool) -> Result<Vec<Thing>, String> {
             KeptKind::Cache(Some(cache)) => {
                 let (at, live) = last.get(cache.project.as_str()).copied().unwrap_or_default();
                 // What the project no longer names is used by none of its runs, however new they are.
-                let named = catalog.projects.get(&cache.project).is_some_and(|project| project.cache.contains(&cache.path));
+                let named = catalog
+                    .projects
+                    .get(&cache.project)
+                    .is_some_and(|project| project.caches(cache.purpose).contains(&cache.path));
                 (called(cache), if named { folder.used_at.max(at) } else { folder.used_at }, !live)
             }
             KeptKind::Cache(None) => (folder.key.clone(), folder.used_at, !any_live),

@@ -114,6 +114,7 @@ impl Ground {
             setup: Vec::new(),
             checks: Vec::new(),
             cache: Vec::new(),
+            checks_cache: Vec::new(),
             env: BTreeMap::new(),
             approval: Approval::Auto,
             review: ReviewMode::Manual,

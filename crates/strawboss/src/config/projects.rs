@@ -46,6 +46,7 @@ pub(super) fn bare(name: ProjectName, repository: Repository) -> Project {
         setup: Vec::new(),
         checks: Vec::new(),
         cache: Vec::new(),
+        checks_cache: Vec::new(),
         env: BTreeMap::new(),
         approval: Approval::Auto,
         review: ReviewMode::Manual,
@@ -151,7 +152,8 @@ fn long(name: ProjectName, whole: &Field<'_>, mut table: Table<'_>, folder: &Pat
     let values = |texts: Vec<At<String>>| texts.into_iter().map(|text| text.value).collect::<Vec<_>>();
     let setup = table.read("setup", problems, |field, problems| field.texts("commands", problems)).map(values);
     let checks = table.read("checks", problems, |field, problems| field.texts("commands", problems)).map(values);
-    let cache = table.read("cache", problems, cache).unwrap_or_default();
+    let kept = table.read("cache", problems, cache).unwrap_or_default();
+    let checks_cache = table.read("checks_cache", problems, cache).unwrap_or_default();
     let env = table.table("env", problems).map(|table| env(&table, problems)).unwrap_or_default();
     let approval = table.read("approval", problems, |field, problems| {
         field.choice(&[("auto", Approval::Auto), ("manual", Approval::Manual)], problems)
@@ -180,7 +182,8 @@ fn long(name: ProjectName, whole: &Field<'_>, mut table: Table<'_>, folder: &Pat
         image,
         setup: setup.unwrap_or_default(),
         checks: checks.unwrap_or_default(),
-        cache,
+        cache: kept,
+        checks_cache,
         env,
         approval: approval.unwrap_or_default(),
         review: review.as_ref().map(|review| review.value).unwrap_or_default(),

@@ -92,6 +92,7 @@ projects:
     setup: [cargo fetch]
     checks: ['cargo test']
     cache: [/home/agent/.cargo/]
+    checks_cache: [/home/agent/.npm]
     env: { RUST_LOG: debug, EMPTY: }
     approval: manual
     review: auto
@@ -120,7 +121,7 @@ projects:
     assert_eq!(settings.projects[&name("Scp")].repository, Repository::Url("git@example.org:team/far.git".into()));
     let long = &settings.projects[&name("Long")];
     assert_eq!((long.tries, long.max_concurrent, long.after_merge), (3, 4, AfterMerge::Push));
-    assert_eq!(long.cache, ["/home/agent/.cargo"]);
+    assert_eq!((long.cache.join(","), long.checks_cache.join(",")), ("/home/agent/.cargo".into(), "/home/agent/.npm".into()));
     assert_eq!(long.env.len(), 2);
     assert_eq!(long.internal, ["mirror.lan:8080"]);
     assert_eq!(long.limits.timeout_ms, 5_400_000);

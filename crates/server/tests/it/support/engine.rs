@@ -126,6 +126,7 @@ fn catalog(repository: &Path) -> Catalog {
         setup: Vec::new(),
         checks: Vec::new(),
         cache: Vec::new(),
+        checks_cache: Vec::new(),
         env: BTreeMap::new(),
         approval: Approval::Auto,
         review: ReviewMode::Manual,

@@ -83,7 +83,7 @@ pub(super) fn yaml(found: &Found) -> String {
     ));
     let caches: Vec<&str> = found.languages.iter().map(|language| language.cache).collect();
     if !caches.is_empty() {
-        text.push_str(&commented(&format!("    cache: [{}]", caches.join(", ")), "kept between this project's runs"));
+        text.push_str(&commented(&format!("    cache: [{}]", caches.join(", ")), "kept between the runs of its agents"));
     }
     let allowed: Vec<&str> = found.languages.iter().map(|language| language.allow).collect();
     let presets: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
