@@ -28,7 +28,7 @@ const COMMENTS: &str = "50";
 const FEWER_COMMENTS: &str = "5";
 /// What is asked of each ticket.
 const FIELDS: &str =
-    "id,name,sequence_id,description_html,priority,state,labels,target_date,created_by,created_at,updated_at,project";
+    "id,name,sequence_id,description_html,priority,state,labels,target_date,created_by,created_at,updated_by,updated_at,project";
 
 /// A ticket as it was read, and where.
 pub(super) struct Found {
@@ -97,7 +97,9 @@ impl PlaneBacklog {
             let project = &places[found.place].id;
             let seen = memory.seen.contains(project);
             if let Some(record) = memory.tickets.get_mut(id) {
+                let before = record.clone();
                 self.meet(record, &found.ticket, project, &states[found.place]);
+                self.approve_by_trusted(record, &before, &found.ticket, members);
             } else {
                 let record = self.first_seen(&found.ticket, project, &states[found.place], seen);
                 memory.tickets.insert(id.clone(), record);
@@ -343,6 +345,16 @@ impl PlaneBacklog {
             // The server does not tell.
             Err(Failure::NotFound) => Ok(Relations::default()),
             answer => answer,
+        }
+    }
+
+    /// Whoever is not trusted approves of nothing, wherever they may move a ticket: it waits as it did.
+    fn approve_by_trusted(&self, record: &mut Record, before: &Record, ticket: &Ticket, members: &[Member]) {
+        let is_ours = before.intent.as_ref().is_some_and(|intent| intent.state == ticket.state);
+        let is_approved = record.stand.status == BacklogStatus::Queued && before.stand.status != BacklogStatus::Queued;
+        let by = ticket.updated_by.as_deref().or(ticket.created_by.as_deref());
+        if is_approved && !is_ours && !self.trusts(by, members) {
+            record.stand.status = BacklogStatus::Pending;
         }
     }
 

@@ -59,6 +59,8 @@ pub(super) struct Ticket {
     pub(super) target_date: Option<String>,
     #[serde(default)]
     pub(super) created_by: Option<String>,
+    #[serde(default)]
+    pub(super) updated_by: Option<String>,
     pub(super) updated_at: String,
 }
 

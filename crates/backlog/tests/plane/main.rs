@@ -456,6 +456,29 @@ async fn one_ticket_that_takes_no_write_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
+async fn whoever_is_not_trusted_approves_of_nothing_by_moving_a_ticket() {
+    let scene = Scene::new().await;
+    let plane = &scene.plane;
+    plane.add_state("Queued", "unstarted");
+    let theirs = plane.create_as(PROJECT, GUEST, "A stranger's", "");
+    let ours = plane.create("From the owner", "");
+    let statuses = async |source: &PlaneBacklog| items(source).await.into_iter().map(|item| item.status).collect::<Vec<_>>();
+    let mut source = scene.open();
+    assert_eq!(statuses(&source).await, [BacklogStatus::Pending; 2]);
+    for id in [&theirs, &ours] {
+        plane.move_to_as(GUEST, id, "Queued");
+    }
+    for _ in 0..2 {
+        assert_eq!(statuses(&source).await, [BacklogStatus::Pending; 2]);
+        source = scene.open();
+    }
+    plane.move_to(&theirs, "Todo");
+    assert_eq!(statuses(&source).await, [BacklogStatus::Pending; 2]);
+    plane.move_to(&theirs, "Queued");
+    assert_eq!(statuses(&source).await, [BacklogStatus::Queued, BacklogStatus::Pending]);
+}
+
+#[tokio::test]
 async fn strangers_wait_for_a_person_and_a_megabyte_of_comment_is_cut() {
     let scene = Scene::new().await;
     let plane = &scene.plane;

@@ -219,6 +219,7 @@ fn of_ticket(state: &mut State, method: &Method, uri: &Uri, id: &str, rest: &[&s
                         ticket[key] = body[key].clone();
                     }
                 }
+                ticket["updated_by"] = BOT.into();
             });
             Reply::json(200, &state.tickets[id])
         }

@@ -134,6 +134,13 @@ impl Workspace {
         self.state().move_to(id, state);
     }
 
+    /// Somebody moves a ticket to the state of a name.
+    pub fn move_to_as(&self, user: &str, id: &str, state: &str) {
+        let mut locked = self.state();
+        locked.move_to(id, state);
+        locked.edit(id, |ticket| ticket["updated_by"] = user.into());
+    }
+
     /// Somebody comments.
     pub fn comment(&self, id: &str, user: &str, html: &str) {
         self.state().comment(id, user, &json!({ "comment_html": html }));

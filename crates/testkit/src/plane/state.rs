@@ -131,6 +131,7 @@ impl State {
     pub(super) fn edit(&mut self, id: &str, change: impl FnOnce(&mut Value)) {
         let now = self.now();
         if let Some(ticket) = self.tickets.get_mut(id) {
+            ticket["updated_by"] = OWNER.into();
             change(ticket);
             ticket["updated_at"] = now.into();
         }
