@@ -134,8 +134,12 @@ EDGE_METRICS='return 404;'
 [ "$EDGE_METRICS_OUTSIDE" = off ] || EDGE_METRICS='proxy_pass $strawboss;'
 # shellcheck disable=SC2016
 if [ -n "$WHISPER_URL" ]; then
-  # Who is signed in here is nobody's business there. A location with headers of its own inherits none.
-  EDGE_WHISPER="set \$whisper $WHISPER_URL; error_page 502 504 = @no_whisper; rewrite ^/api/whisper/(.*)\$ /\$1 break; proxy_read_timeout 10m;
+  # It is for those who are signed in here, and who that is is nobody's business there; what it answers is no page of ours. A
+  # location with headers of its own inherits none.
+  EDGE_WHISPER="set \$whisper $WHISPER_URL; auth_request /edge/who; error_page 401 = @nobody; error_page 502 504 = @no_whisper;
+            ${EDGE_HSTS_HEADER}
+            add_header Content-Security-Policy \"sandbox; default-src 'none'\" always; add_header X-Content-Type-Options nosniff always;
+            rewrite ^/api/whisper/(.*)\$ /\$1 break; proxy_read_timeout 10m;
             proxy_set_header Host \$proxy_host; proxy_set_header Cookie ''; proxy_set_header Authorization '';
             proxy_set_header X-Forwarded-For \$remote_addr; proxy_set_header X-Forwarded-Proto \$scheme; proxy_set_header X-Request-Id \$request_id;
             proxy_set_header Upgrade \$http_upgrade; proxy_set_header Connection \$connection_upgrade; proxy_pass \$whisper;"

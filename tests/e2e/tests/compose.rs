@@ -179,7 +179,14 @@ async fn the_edge_leads_to_a_transcriber(system: &mut System) -> Result<()> {
             system.client().get(system.url("/api/whisper/v1/models?x=y")).bearer_auth(system.token()?).header("cookie", cookie),
         )
     };
+    // It is for whoever is signed in; nobody else gets there.
+    let stranger = system.client().post(system.url("/api/whisper/v1/audio")).body("a".repeat(1000)).send().await?;
+    assert_eq!(stranger.status(), 401);
+    ensure!(stranger.text().await?.contains("nobody is signed in"));
     let answer = ask(system)?.send().await?;
+    let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let (policy, sniff) = (header("content-security-policy"), header("x-content-type-options"));
+    ensure!(policy.starts_with("sandbox") && sniff == "nosniff", "{policy} {sniff}");
     assert_eq!((answer.status().as_u16(), answer.text().await?.as_str()), (200, "heard"));
     let asked = serving.await??;
     ensure!(asked.starts_with("get /v1/models?x=y http/1.1\r\n"), "{asked}");
