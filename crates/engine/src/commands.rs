@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::error::Refused;
 use crate::queries::{load_run, load_task};
-use crate::shared::lock;
+use crate::shared::{Writer, lock};
 use crate::{cause, drive, figures, landing, rescue, tickets};
 use strawboss_core::project::AgentMode;
 use strawboss_core::run::{Run, StopReason};
@@ -75,8 +75,18 @@ impl Engine {
         id: &TaskId,
         transition: impl FnOnce(&mut Task) -> Result<(), Refused>,
     ) -> Result<TaskView, Refused> {
+        let writer = self.shared.write().await;
+        self.task_change_held(writer, id, transition).await
+    }
+
+    /// The same for who holds the right to change state already.
+    async fn task_change_held(
+        &self,
+        writer: Writer<'_>,
+        id: &TaskId,
+        transition: impl FnOnce(&mut Task) -> Result<(), Refused>,
+    ) -> Result<TaskView, Refused> {
         let shared = &self.shared;
-        let writer = shared.write().await;
         let mut task = load_task(shared, id).await?;
         if lock(&shared.moving).contains(id) {
             return Err(on_its_way(id));
@@ -190,13 +200,15 @@ impl Engine {
 
     /// Stops its run (work saved), or takes it out of the queue: paused.
     pub async fn task_stop(&self, id: &TaskId) -> Result<TaskView, Refused> {
+        // Whether it runs is sure only while nobody else changes it: a run may begin or end right now.
+        let writer = self.shared.write().await;
         let task = load_task(&self.shared, id).await?;
         if let (TaskState::Running, Some(run)) = (task.state, &task.run) {
-            drive::request_stop(&self.shared, run, StopReason::Person).await?;
+            drive::request_stop_held(&self.shared, writer, run, StopReason::Person).await?;
             self.task(id).await
         } else {
             let now = self.shared.now();
-            self.task_change(id, |task| Ok(task.pause(None, now)?)).await
+            self.task_change_held(writer, id, |task| Ok(task.pause(None, now)?)).await
         }
     }
 

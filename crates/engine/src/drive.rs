@@ -7,7 +7,7 @@ mod agent;
 mod checks;
 mod ending;
 
-pub(crate) use agent::{note_stop, request_stop};
+pub(crate) use agent::{note_stop, request_stop, request_stop_held};
 pub(crate) use checks::{Subject, run as run_checks};
 pub(crate) use ending::{clean, row_blocked};
 

@@ -3,7 +3,7 @@
 //! That work was accepted is stored on its run, so landing goes on after a restart; landing twice is no error.
 
 use crate::drive::{self, StepError, Subject};
-use crate::git::land::{self, LandError, Merge};
+use crate::git::land::{self, LandError, Merge, Work};
 use crate::git::mirror::{self, MirrorError};
 use crate::shared::{Shared, lock};
 use crate::{fault, figures, plans, prompt, proposing};
@@ -115,7 +115,8 @@ async fn land_in_the_end(shared: &Arc<Shared>, task: &TaskId) {
             Err(Trouble::Failed(why)) => {
                 failures += 1;
                 let problem = format!("The work could not be merged: {why}. Mend that, then approve again.");
-                if failures >= shared.config.machinery_tries && settle(shared, task, Landed::Problem(problem)).await.is_ok() {
+                if failures >= shared.config.machinery_tries && settle(shared, task, None, Landed::Problem(problem)).await.is_ok()
+                {
                     return;
                 }
                 why
@@ -144,15 +145,18 @@ async fn once(shared: &Arc<Shared>, id: &TaskId) -> Result<(), Trouble> {
     let Some((task, run)) = accepted(shared, id).await? else { return Ok(()) };
     let landed = try_to_land(shared, &task, &run).await?;
     fault::point("landing.landed");
-    settle(shared, id, landed).await?;
+    settle(shared, id, Some(&run.id), landed).await?;
     drive::clean(shared, &run.id).await;
     Ok(())
 }
 
-/// Notes what came of it.
-async fn settle(shared: &Arc<Shared>, id: &TaskId, landed: Landed) -> Result<(), Trouble> {
+/// Notes what came of it; of this run, if it is known which one was to land: another one may be accepted by now.
+async fn settle(shared: &Arc<Shared>, id: &TaskId, landing: Option<&RunId>, landed: Landed) -> Result<(), Trouble> {
     let writer = shared.write().await;
     let Some((mut task, mut run)) = accepted(shared, id).await? else { return Ok(()) };
+    if landing.is_some_and(|landing| *landing != run.id) {
+        return Ok(());
+    }
     let mut along = Vec::new();
     match &landed {
         Landed::At { commit, .. } => {
@@ -216,8 +220,13 @@ async fn try_to_land(shared: &Arc<Shared>, task: &Task, run: &Run) -> Result<Lan
         let merge = land::merge(&mirror, &run.id, &head, &message).await.map_err(failed)?;
         let (commit, from, checked) = match merge {
             Merge::Landed => {
-                let moving = Moving::begin(shared, &task.id, &run.id).await?;
-                return Ok(moving.map_or(Landed::Withdrawn, |moving| Landed::At { commit: head, _moving: moving }));
+                let Some(moving) = Moving::begin(shared, &task.id, &run.id).await? else { return Ok(Landed::Withdrawn) };
+                // What was merged before a restart may not have been passed on yet.
+                return match land::pass_on(&mirror, &project).await {
+                    Ok(()) => Ok(Landed::At { commit: head, _moving: moving }),
+                    Err(LandError::Person(problem)) => Ok(Landed::Problem(problem)),
+                    Err(error) => Err(failed(error)),
+                };
             }
             Merge::Conflict { files } => {
                 let files = if files.is_empty() { String::new() } else { format!(" in {}", files.join(", ")) };
@@ -253,7 +262,13 @@ async fn try_to_land(shared: &Arc<Shared>, task: &Task, run: &Run) -> Result<Lan
         fault::point("landing.merged");
         let held = guard.lock().await;
         let Some(moving) = Moving::begin(shared, &task.id, &run.id).await? else { return Ok(Landed::Withdrawn) };
-        let landed = land::land(&shared.tracker, &mirror, &project, &run.id, &run.branch, &commit, &from).await;
+        let runs = shared.parts.store.run_list(&task.id).await?;
+        let work = Work {
+            run: run.id.clone(),
+            branch: run.branch.clone(),
+            heads: runs.into_iter().filter_map(|run| run.head_commit).collect(),
+        };
+        let landed = land::land(&shared.tracker, &mirror, &project, &work, &commit, &from).await;
         drop(held);
         match landed {
             Ok(()) => return Ok(Landed::At { commit, _moving: moving }),

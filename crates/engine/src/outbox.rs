@@ -14,6 +14,8 @@ use strawboss_core::{ProjectName, TaskState};
 const BATCH: u32 = 500;
 /// How often waiting messages are looked at without a wake-up.
 const LOOK: Duration = Duration::from_secs(5);
+/// How long a source that is being read is waited for.
+const BUSY: Duration = Duration::from_secs(2);
 /// The longest wait between two tries, in milliseconds.
 const RETRY_LIMIT_MS: i64 = 60_000;
 
@@ -44,6 +46,7 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
     let full = due.len() == BATCH as usize;
     let mut by_source: BTreeMap<String, Vec<(Message, WriteBack)>> = BTreeMap::new();
     let (mut delivered, mut closes) = (Vec::new(), Vec::new());
+    let mut busy = false;
     for message in due {
         let source = message.key.split('\u{1f}').next().unwrap_or_default().to_owned();
         if message.topic == CLOSE {
@@ -65,7 +68,11 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
             continue;
         };
         let exchange = shared.exchange(&source);
-        let _exchanging = exchange.lock().await;
+        // One that is being read for long holds back no other: it is asked for again with the next look.
+        let Ok(_exchanging) = tokio::time::timeout(BUSY, exchange.lock()).await else {
+            busy = true;
+            continue;
+        };
         // What a reading found meanwhile may have taken some of them back.
         let still: HashSet<i64> = shared.parts.store.outbox_due(shared.now(), BATCH).await?.iter().map(|due| due.id).collect();
         messages.retain(|(message, _)| still.contains(&message.id));
@@ -123,7 +130,7 @@ pub(crate) async fn deliver(shared: &Shared) -> Result<bool, StoreError> {
     for message in closes {
         close(shared, &message, &mut away).await?;
     }
-    Ok(full)
+    Ok(full && !busy)
 }
 
 /// Closes the pull request of a task that was withdrawn. `away`: why nobody answers for which projects now.

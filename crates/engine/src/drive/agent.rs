@@ -6,7 +6,7 @@ use crate::git::{Git, diff};
 use crate::link::{GitAccess, Reach};
 use crate::rescue::{self, Saved};
 use crate::sandbox::{self, Over, Plan, Raised};
-use crate::shared::Shared;
+use crate::shared::{Shared, Writer};
 use crate::{fault, prompt, questions, shells};
 use std::sync::Arc;
 use std::time::Duration;
@@ -287,7 +287,16 @@ pub(crate) async fn request_stop(
     id: &strawboss_core::RunId,
     reason: StopReason,
 ) -> Result<(), strawboss_core::store::StoreError> {
-    let writer = shared.write().await;
+    request_stop_held(shared, shared.write().await, id, reason).await
+}
+
+/// The same for who holds the right to change state already.
+pub(crate) async fn request_stop_held(
+    shared: &Shared,
+    writer: Writer<'_>,
+    id: &strawboss_core::RunId,
+    reason: StopReason,
+) -> Result<(), strawboss_core::store::StoreError> {
     let Some(mut run) = shared.parts.store.run(id).await? else { return Ok(()) };
     if !note_stop(&mut run, reason) {
         return Ok(());

@@ -93,22 +93,30 @@ async fn conflicts(mirror: &Mirror, head: &str) -> Result<Vec<String>, GitError>
     Ok(both.unwrap_or_default())
 }
 
+/// The work that lands.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    pub(crate) run: RunId,
+    pub(crate) branch: String,
+    /// What the task's runs left, this one's among them.
+    pub(crate) heads: Vec<String>,
+}
+
 /// Moves the target of the user's repository from `from` to `commit`. Repeating it after it worked is no error. What is done
 /// in a person's work tree is done to its end, as one of `tasks`, also when nobody waits for it any more.
 pub(crate) async fn land(
     tasks: &TaskTracker,
     mirror: &Mirror,
     project: &Project,
-    run: &RunId,
-    branch: &str,
+    work: &Work,
     commit: &str,
     from: &str,
 ) -> Result<(), LandError> {
     match &project.repository {
         Repository::Directory(dir) => {
-            let (mirror, dir, run) = (mirror.clone(), dir.clone(), run.clone());
-            let (branch, commit, from) = (branch.to_owned(), commit.to_owned(), from.to_owned());
-            let landing = async move { land_in_directory(&mirror, &dir, &run, &branch, &commit, &from).await };
+            let (mirror, dir, work) = (mirror.clone(), dir.clone(), work.clone());
+            let (commit, from) = (commit.to_owned(), from.to_owned());
+            let landing = async move { land_in_directory(&mirror, &dir, &work, &commit, &from).await };
             let not_run = |error| GitError::NotRun { command: "merge".to_owned(), why: format!("{error}") };
             tasks.spawn(landing).await.map_err(not_run)??;
         }
@@ -132,6 +140,11 @@ pub(crate) async fn land(
             }
         }
     }
+    pass_on(mirror, project).await
+}
+
+/// Pushes the target to the `origin` of the user's repository, where the project says so. Repeating it is no error.
+pub(crate) async fn pass_on(mirror: &Mirror, project: &Project) -> Result<(), LandError> {
     if project.after_merge == AfterMerge::Push
         && let Repository::Directory(dir) = &project.repository
     {
@@ -152,15 +165,20 @@ fn mirror_root(mirror: &Path) -> &Path {
     mirror.parent().and_then(Path::parent).unwrap_or(mirror)
 }
 
-async fn land_in_directory(
-    mirror: &Mirror,
-    dir: &Path,
-    run: &RunId,
-    branch: &str,
-    commit: &str,
-    from: &str,
-) -> Result<(), LandError> {
-    let git = Git::at(dir);
+async fn land_in_directory(mirror: &Mirror, dir: &Path, work: &Work, commit: &str, from: &str) -> Result<(), LandError> {
+    let (git, run, branch) = (Git::at(dir), &work.run, &work.branch);
+    // A branch of an earlier try is moved; what a person added to it there is not taken away.
+    if let Some(there) = git.commit(&format!("refs/heads/{branch}")).await?
+        && !work.heads.contains(&there)
+    {
+        return Err(LandError::Person(format!(
+            "The branch `{branch}` of {} is at {}, which no run made: merging the work would take that away. Merge it by hand (git -C '{}' merge {branch}), or rename the branch (git -C '{}' branch -m {branch} NAME), and approve again.",
+            dir.display(),
+            there.get(..10).unwrap_or(&there),
+            dir.display(),
+            dir.display()
+        )));
+    }
     let target_ref = format!("refs/heads/{}", mirror.target);
     let now = git.commit(&target_ref).await?;
     // The objects first: work on the run's branch, and the merge commit if there is one.

@@ -156,16 +156,16 @@ impl Engine {
     /// Stops a session: what is on its volume is saved, and the volume stays.
     pub async fn shell_stop(&self, name: &SessionId, who: &Visitor) -> Result<SessionView, Refused> {
         let shared = &self.shared;
-        let task = open(shared, name, who).await?;
+        // Whether it runs is sure only while nobody else changes it.
+        let writer = shared.write().await;
+        let mut task = open(shared, name, who).await?;
         match (&task.run, task.state) {
-            (Some(run), TaskState::Running) => drive::request_stop(shared, run, StopReason::Person).await?,
+            (Some(run), TaskState::Running) => drive::request_stop_held(shared, writer, run, StopReason::Person).await?,
             (_, TaskState::Queued) => {
-                let writer = shared.write().await;
-                let mut task = open(shared, name, who).await?;
                 task.pause(None, shared.now())?;
                 writer.commit(ChangeSet { tasks: vec![task], ..ChangeSet::default() }).await?;
             }
-            _ => {}
+            _ => drop(writer),
         }
         self.shell(name, who).await
     }

@@ -5,6 +5,7 @@ mod bounds;
 mod clock;
 mod desk;
 mod ground;
+mod lands;
 mod lasting;
 mod phases;
 mod questions;

@@ -42,6 +42,13 @@ impl PlayedRunner {
         self.state.lock().unwrap().asked.clone()
     }
 
+    /// The folders that a sandbox keeps for the next one like it.
+    pub(crate) fn caches(&self, sandbox: &SandboxId) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let (spec, _) = state.sandboxes.values().find(|(spec, _)| spec.id == *sandbox).unwrap();
+        spec.caches.iter().map(|cache| cache.path.clone()).collect()
+    }
+
     pub(crate) fn has_volume(&self, run: &RunId) -> bool {
         self.state.lock().unwrap().volumes.contains(run)
     }

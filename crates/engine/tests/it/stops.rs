@@ -101,6 +101,25 @@ async fn what_a_person_says_while_a_run_stops_is_what_becomes_of_its_task() {
 }
 
 #[tokio::test]
+async fn a_stop_that_comes_as_a_run_begins_stops_that_run() {
+    let ground = Ground::started(|_| {}).await;
+    let gate = ground.store.hold_commit(|changes| !changes.runs.is_empty());
+    let task = ground.add("Do something").await;
+    until("it begins", async || gate.has_visitor().then_some(())).await;
+    let begin = async {
+        // Whoever stops it has looked at it by now, if they look before it is their turn.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        gate.open();
+    };
+    let (stopped, ()) = tokio::join!(ground.engine.task_stop(&task), begin);
+    stopped.unwrap();
+    ground.until_state(&task, "paused").await;
+    assert_eq!(ground.run(&task.run(1)).await.outcome, Some(RunOutcome::Stopped));
+}
+
+#[tokio::test]
 async fn a_stop_while_the_runner_does_not_answer_is_honoured() {
     let ground = Ground::new(|_| {}).await;
     ground.runner.fail("create", Purpose::Agent, away());
