@@ -167,9 +167,11 @@ fn mirror_root(mirror: &Path) -> &Path {
 
 async fn land_in_directory(mirror: &Mirror, dir: &Path, work: &Work, commit: &str, from: &str) -> Result<(), LandError> {
     let (git, run, branch) = (Git::at(dir), &work.run, &work.branch);
-    // A branch of an earlier try is moved; what a person added to it there is not taken away.
+    let target_ref = format!("refs/heads/{}", mirror.target);
+    // A branch of an earlier try, or one that was merged, is moved; what a person added to it there is not taken away.
     if let Some(there) = git.commit(&format!("refs/heads/{branch}")).await?
         && !work.heads.contains(&there)
+        && !git.test(&["merge-base", "--is-ancestor", &there, &target_ref]).await?
     {
         return Err(LandError::Person(format!(
             "The branch `{branch}` of {} is at {}, which no run made: merging the work would take that away. Merge it by hand (git -C '{}' merge {branch}), or rename the branch (git -C '{}' branch -m {branch} NAME), and approve again.",
@@ -179,7 +181,6 @@ async fn land_in_directory(mirror: &Mirror, dir: &Path, work: &Work, commit: &st
             dir.display()
         )));
     }
-    let target_ref = format!("refs/heads/{}", mirror.target);
     let now = git.commit(&target_ref).await?;
     // The objects first: work on the run's branch, and the merge commit if there is one.
     let source = mirror.path.to_string_lossy().into_owned();

@@ -40,6 +40,17 @@ async fn what_a_person_added_to_the_branch_in_their_repository_is_not_taken_away
 }
 
 #[tokio::test]
+async fn a_branch_of_that_name_that_was_merged_long_ago_is_in_nobodys_way() {
+    let ground = Ground::started(|_| {}).await;
+    let task = in_review(&ground, "work.txt").await;
+    git(&ground.repository, &["branch", &task.branch(), "main"]);
+    ground.move_main("other.txt");
+    ground.engine.review_approve(&task).await.unwrap();
+    ground.until_state(&task, "done").await;
+    assert!(ground.on_main("work.txt") && ground.on_main("other.txt"));
+}
+
+#[tokio::test]
 async fn what_was_merged_before_a_restart_is_still_pushed_on() {
     let ground = Ground::started(|project| project.after_merge = AfterMerge::Push).await;
     let origin = ground.repository.with_file_name("origin.git");

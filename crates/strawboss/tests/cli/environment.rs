@@ -21,7 +21,8 @@ fn the_service_starts_without_a_file_on_what_the_environment_says() {
     let folder = Folder::new();
     projects(&folder);
     let header = "Project,Priority,Status,Agent,Last Update,Next Action,Deadline,GPU,Model\n";
-    folder.write("backlog/priorities.csv", &format!("{header}greeter,1,Pending,,,Say hello,,,\n"));
+    // Paused: a supervisor outlives its service, and nobody would end this one.
+    folder.write("backlog/priorities.csv", &format!("{header}greeter,1,Paused,,,Say hello,,,\n"));
     let away = folder.run(&["config", "check"]);
     assert_eq!(code(&away), 2, "nothing says what to do: {}", away.out);
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
