@@ -191,16 +191,23 @@ fn told(rows: &Rows) -> Vec<String> {
     rows.writes().iter().flat_map(runs).collect()
 }
 
-#[tokio::test]
-async fn a_ticket_that_a_person_closed_while_it_could_not_be_written_to_stays_closed_and_is_told_of_its_run() {
-    let rows = Arc::new(Rows::default());
-    let ground = ground(&rows).await;
+/// A ticket whose work waits for a person, while its tracker cannot be written to: there it is in progress.
+async fn in_review_unheard(rows: &Arc<Rows>) -> Ground {
+    let ground = ground(rows).await;
     rows.ticket(1, "Mend it", false);
     let (_, mut agent) = ground.work(&task(1), "work.txt").await;
-    until("the first write", async || rows.writes().pop()).await;
+    let written = async || rows.writes().pop().filter(|write| write.status == BacklogStatus::InProgress);
+    until("its start is written", written).await;
     rows.set_deaf(true);
     agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
     seen(&ground, &task(1), "review").await;
+    ground
+}
+
+#[tokio::test]
+async fn a_ticket_that_a_person_closed_while_it_could_not_be_written_to_stays_closed_and_is_told_of_its_run() {
+    let rows = Arc::new(Rows::default());
+    let ground = in_review_unheard(&rows).await;
     rows.edit("Mend it", BacklogStatus::Completed, &[]);
     seen(&ground, &task(1), "cancelled").await;
     heard(&ground, &rows).await;
@@ -211,13 +218,7 @@ async fn a_ticket_that_a_person_closed_while_it_could_not_be_written_to_stays_cl
 #[tokio::test]
 async fn a_write_that_was_due_while_the_source_was_read_is_overruled_by_what_is_read() {
     let rows = Arc::new(Rows::default());
-    let ground = ground(&rows).await;
-    rows.ticket(1, "Mend it", false);
-    let (_, mut agent) = ground.work(&task(1), "work.txt").await;
-    until("the first write", async || rows.writes().pop()).await;
-    rows.set_deaf(true);
-    agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
-    seen(&ground, &task(1), "review").await;
+    let ground = in_review_unheard(&rows).await;
     let held = rows.hold().await;
     rows.edit("Mend it", BacklogStatus::Completed, &[]);
     rows.set_deaf(false);
@@ -234,14 +235,7 @@ async fn a_write_that_was_due_while_the_source_was_read_is_overruled_by_what_is_
 #[tokio::test]
 async fn a_ticket_that_is_not_listed_any_more_is_not_moved_and_is_told_of_its_run() {
     let rows = Arc::new(Rows::default());
-    let ground = ground(&rows).await;
-    rows.ticket(1, "Mend it", false);
-    let (_, mut agent) = ground.work(&task(1), "work.txt").await;
-    let written = async || rows.writes().pop().filter(|write| write.status == BacklogStatus::InProgress);
-    until("its start is written", written).await;
-    rows.set_deaf(true);
-    agent.done(End::Complete { summary: Some("Mended.".to_owned()) }).await;
-    seen(&ground, &task(1), "review").await;
+    let ground = in_review_unheard(&rows).await;
     rows.drop_ticket(1);
     seen(&ground, &task(1), "cancelled").await;
     heard(&ground, &rows).await;
