@@ -1,6 +1,6 @@
 //! A backlog whose rows a test sets.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use strawboss_core::ProjectName;
 use strawboss_core::backlog::{
@@ -20,6 +20,8 @@ pub(crate) struct Rows {
     changed: Notify,
     /// Held while nobody may read it.
     reading: tokio::sync::Mutex<()>,
+    /// How often somebody began to.
+    readers: AtomicU64,
 }
 
 impl Rows {
@@ -96,6 +98,11 @@ impl Rows {
         self.reading.lock().await
     }
 
+    /// How often somebody began to read it, those who wait among them.
+    pub(crate) fn readers(&self) -> u64 {
+        self.readers.load(Ordering::SeqCst)
+    }
+
     /// What was written to it.
     pub(crate) fn writes(&self) -> Vec<WriteBack> {
         self.writes.lock().unwrap().clone()
@@ -133,6 +140,7 @@ impl Backlog for Rows {
     }
 
     async fn read(&self) -> Reading {
+        self.readers.fetch_add(1, Ordering::SeqCst);
         let _reading = self.reading.lock().await;
         if self.down.load(Ordering::SeqCst) {
             let message = "it does not answer".to_owned();

@@ -219,8 +219,9 @@ async fn a_ticket_that_a_person_closed_while_it_could_not_be_written_to_stays_cl
 async fn a_write_that_was_due_while_the_source_was_read_is_overruled_by_what_is_read() {
     let rows = Arc::new(Rows::default());
     let ground = in_review_unheard(&rows).await;
-    let held = rows.hold().await;
+    let (held, readers) = (rows.hold().await, rows.readers());
     rows.edit("Mend it", BacklogStatus::Completed, &[]);
+    until("it is being read", async || (rows.readers() > readers).then_some(())).await;
     rows.set_deaf(false);
     ground.clock.forward(std::time::Duration::from_mins(2));
     let looks = ground.store.calls("outbox_due");
