@@ -83,8 +83,9 @@ async fn what_is_said_of_ended_work_is_kept_and_what_is_completed_can_be_deleted
     let done = until(&served, "/api/completed-tickets", |list| list.as_array().is_some_and(|list| !list.is_empty())).await;
     assert_eq!(done[0]["summary"], "Mended, says Ann.");
     let asking = async {
-        while tracker.statuses() != [BacklogStatus::Completed]
-            || served.json(update("Mended, says Ann.")).await != said(true, true)
+        // Asked first: without a word in between, nobody else would get to write it.
+        while served.json(update("Mended, says Ann.")).await != said(true, true)
+            || tracker.statuses() != [BacklogStatus::Completed]
         {}
     };
     soon("it is written", asking).await;
